@@ -1,0 +1,83 @@
+#include "appliance/base/log.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <iterator>
+
+namespace ftfw::log {
+namespace {
+
+struct Settings {
+  Format format = Format::text;
+  Level most_detailed = Level::info;
+};
+
+Settings& settings() {
+  static Settings instance;
+  return instance;
+}
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::error: return "error";
+    case Level::warning: return "warning";
+    case Level::notice: return "notice";
+    case Level::info: return "info";
+    case Level::debug: return "debug";
+  }
+  return "?";
+}
+
+std::string utc_now() {
+  const auto now = std::chrono::system_clock::now();
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(now);
+  const auto milliseconds = std::chrono::duration_cast<std::chrono::milliseconds>(now - seconds).count();
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                     milliseconds);
+}
+
+void append_json_string(std::string& out, std::string_view text) {
+  out += '"';
+  for (const char c : text) {
+    if (c == '"' || c == '\\') {
+      out += '\\';
+      out += c;
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      fmt::format_to(std::back_inserter(out), "\\u{:04x}", static_cast<int>(c));
+    } else {
+      out += c;
+    }
+  }
+  out += '"';
+}
+
+}  // namespace
+
+void configure(Format format, Level most_detailed) { settings() = {format, most_detailed}; }
+
+void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
+  if (level > settings().most_detailed) return;
+  std::string line;
+  switch (settings().format) {
+    case Format::text: line = fmt::format("{} {}: {}\n", utc_now(), name_of(level), message); break;
+    case Format::journal: line = fmt::format("<{}>{}\n", static_cast<int>(level), message); break;
+    case Format::json:
+      line = fmt::format("{{\"time\":\"{}\",\"level\":\"{}\",\"message\":", utc_now(), name_of(level));
+      append_json_string(line, message);
+      for (const auto& [key, value] : fields) {
+        line += ',';
+        append_json_string(line, key);
+        line += ':';
+        append_json_string(line, value);
+      }
+      line += "}\n";
+      break;
+  }
+  // One write a line, so lines of two threads do not mix. A log that cannot be written has nowhere to say so.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
+}
+
+}  // namespace ftfw::log
