@@ -1,0 +1,135 @@
+// Walks the failover plans. It owns the role of the appliance, the epoch and the plan under way, decides which step
+// comes next and what a late, failed or overtaken step means. Pure: (now, input) -> outputs; the failover thread
+// (main) carries the outputs out, a simulation does it with a fake kernel.
+//
+// Invariants: at most one plan is under way; a newer plan cancels what is left of the older one, whose late answers
+// are counted and dropped; the epoch grows with every take-over and is greater than any that the peer has shown.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "appliance/failover/plan.hpp"
+#include "appliance/failover/timeline.hpp"
+
+namespace ftfw::failover {
+
+// ---- inputs ---------------------------------------------------------------------------------------------------
+
+struct RoleChange {
+  Role to = Role::backup;
+  std::string cause;
+  Instant at{};                        // when the election decided
+  std::optional<Instant> last_heard;   // last advertisement of the former Active
+};
+
+// The other node, as last heard over the dedicated link.
+struct PeerView {
+  bool alive = false;
+  bool primary = false;
+  std::uint64_t epoch = 0;  // the highest it knows
+};
+
+struct StepResult {
+  std::uint64_t plan = 0;
+  Step step = Step::commit;
+  bool ok = true;
+  std::string error;
+};
+
+// ---- outputs, to be carried out in order --------------------------------------------------------------------------
+
+struct RunStep {
+  std::uint64_t plan = 0;
+  Step step = Step::commit;
+  std::uint64_t epoch = 0;
+};
+// Announce every virtual address once more, outside a plan's own announce step.
+struct AnnounceRound {};
+// Replicate under a new epoch: the peer knows one that is not older than ours although it is not primary.
+struct RaiseEpoch {
+  std::uint64_t epoch = 0;
+};
+// Let the election claim again after a withdrawal.
+struct ResumeClaims {};
+// A plan came to its end.
+struct RoleReached {
+  Timeline timeline;
+};
+struct Alarm {
+  std::string text;
+};
+// The hand-over that a stop asked for is finished (or there was nothing to hand over): exit now.
+struct ReadyToExit {};
+
+using Output = std::variant<RunStep, AnnounceRound, RaiseEpoch, ResumeClaims, RoleReached, Alarm, ReadyToExit>;
+
+class Coordinator {
+ public:
+  // Offsets after the first announcement at which every address is announced again.
+  struct Settings {
+    Budgets budgets;
+    std::vector<Duration> announcement_rounds;
+  };
+
+  explicit Coordinator(Settings settings);
+
+  void on_role_change(Instant now, RoleChange change);
+  void on_step_finished(Instant now, const StepResult& result);
+  void on_peer(Instant now, const PeerView& peer);
+  void on_active_peer_heard(Instant now);
+  // The lease thread refused to renew: the addresses are gone or about to be.
+  void on_lease_lapsed(Instant now);
+  // The election met a losing Active: neighbours may have learned its MAC.
+  void on_announce_again(Instant now);
+  // SIGTERM. Answered by ReadyToExit.
+  void request_stop(Instant now);
+  void on_timer(Instant now);
+
+  std::optional<Instant> next_deadline() const;
+  std::vector<Output> take_outputs();
+
+  Role role() const { return role_; }
+  std::uint64_t epoch() const { return epoch_; }
+  bool plan_under_way() const { return plan_.has_value(); }
+  std::uint64_t late_answers() const { return late_answers_; }
+
+ private:
+  struct Plan {
+    std::uint64_t id = 0;
+    std::size_t index = 0;              // the step under way
+    Instant step_started{};
+    std::optional<Instant> step_limit;  // for the steps that wait
+    bool counts_in_total = true;
+    Timeline timeline;
+  };
+
+  void begin(Instant now, Transition transition, Role role, std::string cause, Instant decided,
+             std::optional<Instant> last_heard);
+  void start_step(Instant now);
+  void finish_step(Instant now, bool ok);
+  void finish_plan(Instant now);
+  void step_limit_reached(Instant now);
+  void withdraw(Instant now, std::string cause);
+  Step current_step() const;
+
+  Settings settings_;
+  Role role_ = Role::starting;
+  PeerView peer_;
+  std::uint64_t epoch_ = 0;
+  std::uint64_t next_plan_ = 1;
+  std::optional<Plan> plan_;
+  bool commit_finished_ = false;
+  std::optional<std::uint64_t> committing_;  // the plan whose commit has not answered yet
+  bool stopping_ = false;
+  bool ready_to_exit_ = false;
+  std::optional<Instant> resume_claims_at_;
+  std::vector<Instant> announcements_due_;   // ascending
+  std::uint64_t late_answers_ = 0;
+  std::vector<Output> outputs_;
+};
+
+}  // namespace ftfw::failover

@@ -1,0 +1,238 @@
+#include "appliance/failover/coordinator.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+
+using namespace ftfw;
+using namespace ftfw::failover;
+
+namespace {
+
+// A coordinator whose steps are answered by hand, with a clock that starts somewhere.
+struct Bench {
+  Coordinator coordinator{Coordinator::Settings{.budgets = {}, .announcement_rounds = {1s, 5s}}};
+  Instant now{Duration(1h)};
+  std::vector<Output> seen;
+
+  void collect() {
+    for (Output& output : coordinator.take_outputs()) seen.push_back(std::move(output));
+  }
+  void change(Role to) {
+    coordinator.on_role_change(now, {.to = to, .cause = "test", .at = now, .last_heard = now - 300ms});
+    collect();
+  }
+  void answer(Step step, bool ok = true) {
+    const auto run = last<RunStep>();
+    REQUIRE(run);
+    REQUIRE(run->step == step);
+    coordinator.on_step_finished(now, {.plan = run->plan, .step = step, .ok = ok, .error = ok ? "" : "refused"});
+    collect();
+  }
+  void pass(Duration time) {
+    now += time;
+    coordinator.on_timer(now);
+    collect();
+  }
+  template <typename T>
+  std::optional<T> last() const {
+    for (auto it = seen.rbegin(); it != seen.rend(); ++it) {
+      if (const T* found = std::get_if<T>(&*it)) return *found;
+    }
+    return std::nullopt;
+  }
+  template <typename T>
+  std::size_t count() const {
+    return static_cast<std::size_t>(
+        std::ranges::count_if(seen, [](const Output& output) { return std::holds_alternative<T>(output); }));
+  }
+  void become_primary() {
+    change(Role::primary);
+    for (const PlannedStep& planned : steps_of(Transition::take_over)) answer(planned.step);
+  }
+};
+
+std::vector<Step> order_of(Transition transition) {
+  std::vector<Step> steps;
+  for (const PlannedStep& planned : steps_of(transition)) steps.push_back(planned.step);
+  return steps;
+}
+
+}  // namespace
+
+TEST_CASE("the plans are pinned: rules, flows, addresses, announcement, source") {
+  CHECK(order_of(Transition::take_over) == std::vector{Step::activate_rules, Step::commit, Step::add_addresses,
+                                                        Step::announce, Step::become_source, Step::lower_shield});
+  CHECK(order_of(Transition::hand_over) == std::vector{Step::remove_addresses, Step::release_claim, Step::await_peer,
+                                                        Step::standby_rules, Step::become_replica});
+  CHECK(order_of(Transition::give_way) ==
+        std::vector{Step::remove_addresses, Step::standby_rules, Step::become_replica});
+  CHECK(order_of(Transition::fault) == order_of(Transition::give_way));
+  CHECK(order_of(Transition::withdraw) ==
+        std::vector{Step::remove_addresses, Step::release_claim, Step::standby_rules, Step::become_replica});
+}
+
+TEST_CASE("a takeover runs its steps one after another and reports the timeline") {
+  Bench bench;
+  bench.change(Role::primary);
+  for (const PlannedStep& planned : steps_of(Transition::take_over)) {
+    bench.now += 1ms;
+    bench.answer(planned.step);
+  }
+  const auto reached = bench.last<RoleReached>();
+  REQUIRE(reached);
+  CHECK(reached->timeline.role == Role::primary);
+  CHECK(reached->timeline.total == 5ms);  // the shield is lowered after traffic flows
+  CHECK(reached->timeline.to_string() ==
+        "took over in 5.00 ms: detected 300.00 ms after the last advertisement, rules 1.00, commit 1.00, "
+        "addresses 1.00, announced 1.00, source 1.00, shield lowered 1.00");
+  CHECK(bench.coordinator.epoch() == 1);
+}
+
+TEST_CASE("the epoch of a takeover is greater than any that the peer has shown") {
+  Bench bench;
+  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = true, .epoch = 41});
+  bench.become_primary();
+  CHECK(bench.coordinator.epoch() == 42);
+}
+
+TEST_CASE("a primary whose peer knows a newer epoch without being primary takes a newer one") {
+  Bench bench;
+  bench.become_primary();
+  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 7});
+  bench.collect();
+  REQUIRE(bench.last<RaiseEpoch>());
+  CHECK(bench.last<RaiseEpoch>()->epoch == 8);
+}
+
+TEST_CASE("a commit over its budget lets the plan go on, and the shield waits for it") {
+  Bench bench;
+  bench.change(Role::primary);
+  bench.answer(Step::activate_rules);
+  const auto commit = bench.last<RunStep>();
+  bench.pass(200ms);
+  CHECK(bench.count<Alarm>() == 1);
+  bench.answer(Step::add_addresses);
+  bench.answer(Step::announce);
+  bench.answer(Step::become_source);
+  CHECK(bench.last<RunStep>()->step == Step::become_source);  // the shield stays up
+
+  bench.coordinator.on_step_finished(bench.now, {.plan = commit->plan, .step = Step::commit});
+  bench.collect();
+  CHECK(bench.last<RunStep>()->step == Step::lower_shield);
+  bench.answer(Step::lower_shield);
+  CHECK(bench.count<RoleReached>() == 1);
+}
+
+TEST_CASE("a commit that never finishes holds the shield for its limit and no longer") {
+  Bench bench;
+  bench.change(Role::primary);
+  bench.answer(Step::activate_rules);
+  bench.pass(200ms);
+  bench.answer(Step::add_addresses);
+  bench.answer(Step::announce);
+  bench.answer(Step::become_source);
+  bench.pass(5s);
+  CHECK(bench.last<RunStep>()->step == Step::lower_shield);
+}
+
+TEST_CASE("a newer plan cancels the older one, whose late answer is counted and dropped") {
+  Bench bench;
+  bench.change(Role::primary);
+  const auto old = bench.last<RunStep>();
+  bench.change(Role::backup);
+  CHECK(bench.last<RunStep>()->step == Step::remove_addresses);
+  bench.coordinator.on_step_finished(bench.now, {.plan = old->plan, .step = old->step});
+  bench.collect();
+  CHECK(bench.coordinator.late_answers() == 1);
+  CHECK(bench.last<RunStep>()->step == Step::remove_addresses);
+}
+
+TEST_CASE("rules that cannot be activated withdraw the claim and try again later") {
+  Bench bench;
+  bench.change(Role::primary);
+  bench.answer(Step::activate_rules, false);
+  bench.answer(Step::remove_addresses);
+  bench.answer(Step::release_claim);
+  bench.change(Role::backup);  // the election reports the release; the plan goes on
+  bench.answer(Step::standby_rules);
+  bench.answer(Step::become_replica);
+  CHECK(bench.coordinator.role() == Role::backup);
+  CHECK(bench.count<ResumeClaims>() == 0);
+  bench.pass(10s);
+  CHECK(bench.count<ResumeClaims>() == 1);
+}
+
+TEST_CASE("a stop hands over: forwarding goes on until the peer is heard, then it closes and exits") {
+  Bench bench;
+  bench.become_primary();
+  bench.coordinator.request_stop(bench.now);
+  bench.collect();
+  bench.answer(Step::remove_addresses);
+  bench.answer(Step::release_claim);
+  bench.change(Role::backup);
+  CHECK(bench.last<RunStep>()->step == Step::release_claim);  // nothing closes yet
+  bench.coordinator.on_active_peer_heard(bench.now);
+  bench.collect();
+  bench.answer(Step::standby_rules);
+  CHECK(bench.count<ReadyToExit>() == 0);
+  bench.answer(Step::become_replica);
+  CHECK(bench.count<ReadyToExit>() == 1);
+}
+
+TEST_CASE("a stop without a peer closes after its limit") {
+  Bench bench;
+  bench.become_primary();
+  bench.coordinator.request_stop(bench.now);
+  bench.collect();
+  bench.answer(Step::remove_addresses);
+  bench.answer(Step::release_claim);
+  bench.pass(4s);
+  bench.answer(Step::standby_rules);
+  bench.answer(Step::become_replica);
+  CHECK(bench.count<ReadyToExit>() == 1);
+}
+
+TEST_CASE("a second stop does not wait for anybody") {
+  Bench bench;
+  bench.become_primary();
+  bench.coordinator.request_stop(bench.now);
+  bench.coordinator.request_stop(bench.now);
+  bench.collect();
+  CHECK(bench.count<ReadyToExit>() == 1);
+}
+
+TEST_CASE("a claim that crosses the order to stop is not followed") {
+  Bench bench;
+  bench.change(Role::backup);
+  bench.coordinator.request_stop(bench.now);
+  bench.collect();
+  bench.change(Role::primary);
+  CHECK(bench.coordinator.role() == Role::backup);
+  CHECK(bench.last<RunStep>()->step == Step::remove_addresses);
+}
+
+TEST_CASE("a lapsed lease gives the claim up and listens again at once") {
+  Bench bench;
+  bench.become_primary();
+  bench.coordinator.on_lease_lapsed(bench.now);
+  bench.collect();
+  for (const PlannedStep& planned : steps_of(Transition::withdraw)) bench.answer(planned.step);
+  bench.pass(0ms);
+  CHECK(bench.count<ResumeClaims>() == 1);
+}
+
+TEST_CASE("addresses are announced again in rounds while primary, and not after") {
+  Bench bench;
+  bench.become_primary();
+  bench.pass(1s);
+  CHECK(bench.count<AnnounceRound>() == 1);
+  bench.pass(4s);
+  CHECK(bench.count<AnnounceRound>() == 2);
+  bench.coordinator.on_announce_again(bench.now);
+  bench.collect();
+  CHECK(bench.count<AnnounceRound>() == 3);
+  bench.change(Role::backup);
+  bench.pass(1min);
+  CHECK(bench.count<AnnounceRound>() == 3);
+}
