@@ -1,0 +1,144 @@
+#include "appliance/status.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cctype>
+#include <iterator>
+#include <nlohmann/json.hpp>
+
+namespace ftfw {
+namespace {
+
+std::string utc(WallTime time) {
+  return fmt::format("{:%Y-%m-%d %H:%M:%S} UTC", fmt::gmtime(std::chrono::system_clock::to_time_t(time)));
+}
+
+// "3d 2h", "4m 10s", "12s": two units are enough for a person.
+std::string age(std::chrono::system_clock::duration elapsed) {
+  const auto seconds = std::max<long>(0, std::chrono::duration_cast<std::chrono::seconds>(elapsed).count());
+  if (seconds >= 86400) return fmt::format("{}d {}h", seconds / 86400, seconds % 86400 / 3600);
+  if (seconds >= 3600) return fmt::format("{}h {}m", seconds / 3600, seconds % 3600 / 60);
+  if (seconds >= 60) return fmt::format("{}m {}s", seconds / 60, seconds % 60);
+  return fmt::format("{}s", seconds);
+}
+
+std::string upper(std::string text) {
+  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  return text;
+}
+
+std::string figures(const std::vector<std::pair<std::string, std::uint64_t>>& values) {
+  std::string text;
+  for (const auto& [name, value] : values) {
+    fmt::format_to(std::back_inserter(text), "{}{} {}", text.empty() ? "" : ", ", name, value);
+  }
+  return text;
+}
+
+nlohmann::json object_of(const std::vector<std::pair<std::string, std::uint64_t>>& values) {
+  nlohmann::json object = nlohmann::json::object();
+  for (const auto& [name, value] : values) object[name] = value;
+  return object;
+}
+
+}  // namespace
+
+void StatusBoard::alarm(std::string text) {
+  if (alarms.size() == kMaxAlarms) alarms.pop_front();
+  alarms.push_back({std::chrono::system_clock::now(), std::move(text)});
+}
+
+std::string render_text(const StatusBoard& board, Instant now) {
+  std::string out;
+  const auto line = [&out]<typename... Args>(fmt::format_string<Args...> format, Args&&... args) {
+    fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
+    out += '\n';
+  };
+  line("{}  {} since {} ({})", board.node, upper(board.role), utc(board.since),
+       age(std::chrono::system_clock::now() - board.since));
+  if (!board.cause.empty()) line("  why          {}", board.cause);
+  const ReplicationStatus& replication = board.replication;
+  if (replication.peer_alive) {
+    line("  peer         {} {}, alive on the dedicated link", board.peer, upper(replication.peer_role));
+  } else {
+    line("  peer         {} NOT HEARD on the dedicated link", board.peer);
+  }
+  line("  in sync      {}{}", replication.in_sync ? "yes" : "NO",
+       replication.in_sync_reason.empty() ? "" : " (" + replication.in_sync_reason + ")");
+  line("  addresses    {} {}", fmt::join(board.addresses, " "),
+       board.addresses_held ? fmt::format("held, lease {} s", std::chrono::duration_cast<std::chrono::seconds>(board.lease).count())
+                            : "not held");
+  line("  rules        {}", board.rules);
+  line("  sync group   {}, priority {}, epoch {}", board.group, board.vrrp.priority, board.epoch);
+  for (const RouterStatus& router : board.vrrp.routers) {
+    line("    {} ({}, id {}): link {}, {}", router.name, router.interface, router.id, router.link_usable ? "up" : "DOWN",
+         router.heard ? fmt::format("heard {} {:.1f} s ago", router.active, in_milliseconds(now - *router.heard) / 1000)
+                      : "no other Active heard");
+    if (!router.counters.empty()) line("      {}", figures(router.counters));
+  }
+  line("  replication  {}{}{}", replication.source ? "source" : "replica", replication.figures.empty() ? "" : ": ",
+       figures(replication.figures));
+  if (!board.last_transition.empty()) line("  last change  {}", board.last_transition);
+  for (const AlarmStatus& alarm : board.alarms) line("  alarm        {}  {}", utc(alarm.at), alarm.text);
+  if (board.alarms.empty()) line("  alarms       none");
+  line("  kernel settings");
+  for (const SysctlStatus& sysctl : board.sysctls) {
+    line("    {} = {} (was {}): {}", sysctl.name, sysctl.wanted, sysctl.found, sysctl.why);
+  }
+  return out;
+}
+
+std::string render_json(const StatusBoard& board, Instant now) {
+  nlohmann::ordered_json out;
+  out["schema"] = 1;
+  out["version"] = board.version;
+  out["node"] = board.node;
+  out["role"] = board.role;
+  out["cause"] = board.cause;
+  out["since"] = std::chrono::duration<double>(board.since.time_since_epoch()).count();
+  out["epoch"] = board.epoch;
+  out["addresses"] = board.addresses;
+  out["addresses_held"] = board.addresses_held;
+  out["lease_seconds"] = std::chrono::duration<double>(board.lease).count();
+  out["rules"] = board.rules;
+  out["last_transition"] = board.last_transition;
+  const ReplicationStatus& replication = board.replication;
+  out["peer"] = {{"name", board.peer},
+                 {"alive", replication.peer_alive},
+                 {"role", replication.peer_role},
+                 {"epoch", replication.peer_epoch}};
+  out["replication"] = {{"role", replication.source ? "source" : "replica"},
+                        {"in_sync", replication.in_sync},
+                        {"reason", replication.in_sync_reason},
+                        {"figures", object_of(replication.figures)}};
+  nlohmann::ordered_json routers = nlohmann::ordered_json::array();
+  for (const RouterStatus& router : board.vrrp.routers) {
+    nlohmann::ordered_json item = {{"name", router.name},
+                                   {"interface", router.interface},
+                                   {"id", router.id},
+                                   {"link", router.link_usable},
+                                   {"active", router.active},
+                                   {"counters", object_of(router.counters)}};
+    if (router.heard) item["heard_seconds_ago"] = std::chrono::duration<double>(now - *router.heard).count();
+    routers.push_back(std::move(item));
+  }
+  out["sync_group"] = {{"name", board.group},
+                       {"state", board.vrrp.state},
+                       {"priority", board.vrrp.priority},
+                       {"virtual_routers", std::move(routers)}};
+  nlohmann::ordered_json alarms = nlohmann::ordered_json::array();
+  for (const AlarmStatus& alarm : board.alarms) {
+    alarms.push_back({{"at", std::chrono::duration<double>(alarm.at.time_since_epoch()).count()}, {"text", alarm.text}});
+  }
+  out["alarms"] = std::move(alarms);
+  nlohmann::ordered_json sysctls = nlohmann::ordered_json::array();
+  for (const SysctlStatus& sysctl : board.sysctls) {
+    sysctls.push_back({{"name", sysctl.name}, {"value", sysctl.wanted}, {"found", sysctl.found}, {"why", sysctl.why}});
+  }
+  out["sysctls"] = std::move(sysctls);
+  return out.dump(2) + "\n";
+}
+
+}  // namespace ftfw

@@ -1,0 +1,87 @@
+// What an operator can ask: one board that the failover and replication threads write and the control thread reads,
+// under a lock that is held for a copy only. The vrrp thread never touches it: it posts its part to the failover
+// thread. Rendered as text for people and as JSON (schema 1) for programs.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "appliance/base/lock_guarded.hpp"
+#include "appliance/base/time.hpp"
+
+namespace ftfw {
+
+using WallTime = std::chrono::system_clock::time_point;
+
+struct RouterStatus {
+  std::string name;
+  std::string interface;
+  std::uint8_t id = 0;
+  bool link_usable = false;
+  std::string active;              // address of the node last heard as Active here, empty: none
+  std::optional<Instant> heard;    // when
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
+};
+
+struct VrrpStatus {
+  std::string state;
+  std::uint8_t priority = 0;
+  std::vector<RouterStatus> routers;
+};
+
+struct ReplicationStatus {
+  bool peer_alive = false;
+  std::string peer_role;
+  std::uint64_t peer_epoch = 0;
+  bool in_sync = false;
+  std::string in_sync_reason;
+  bool source = false;
+  std::vector<std::pair<std::string, std::uint64_t>> figures;  // entries, unacknowledged, sent, rejected ...
+};
+
+struct AlarmStatus {
+  WallTime at;
+  std::string text;
+};
+
+struct SysctlStatus {
+  std::string name;
+  std::string wanted;
+  std::string found;
+  std::string why;
+};
+
+struct StatusBoard {
+  std::string version;
+  std::string node;
+  std::string peer;
+  std::string group;
+  std::string role = "starting";
+  std::string cause;
+  WallTime since = std::chrono::system_clock::now();
+  std::uint64_t epoch = 0;
+  std::vector<std::string> addresses;
+  bool addresses_held = false;
+  Duration lease{};
+  std::string rules;             // "asleep behind the guard", "active"
+  std::string last_transition;   // the timeline's text
+  VrrpStatus vrrp;
+  ReplicationStatus replication;
+  std::vector<SysctlStatus> sysctls;
+  std::deque<AlarmStatus> alarms;  // newest last
+
+  static constexpr std::size_t kMaxAlarms = 16;
+  void alarm(std::string text);
+};
+
+using SharedStatus = LockGuarded<StatusBoard>;
+
+std::string render_text(const StatusBoard& board, Instant now);
+std::string render_json(const StatusBoard& board, Instant now);
+
+}  // namespace ftfw
