@@ -103,9 +103,10 @@ ControlSocket::~ControlSocket() {
 }
 
 void ControlSocket::serve(const SharedStatus& status, const std::stop_token& stop) {
+  const std::stop_callback wake(stop, [this] { ::shutdown(listener_.get(), SHUT_RDWR); });
   while (!stop.stop_requested()) {
     pollfd waiting{.fd = listener_.get(), .events = POLLIN, .revents = 0};
-    if (::poll(&waiting, 1, 1000) <= 0) continue;
+    if (::poll(&waiting, 1, -1) <= 0) continue;
     const UniqueFd client(::accept4(listener_.get(), nullptr, nullptr, SOCK_CLOEXEC));
     if (!client) continue;
     limit_time(client.get());

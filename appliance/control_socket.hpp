@@ -26,7 +26,7 @@ class ControlSocket {
   ControlSocket& operator=(ControlSocket&&) = default;
   ~ControlSocket();
 
-  // Until stop is requested, looking for that once a second.
+  // Until stop is requested.
   void serve(const SharedStatus& status, const std::stop_token& stop);
 
  private:

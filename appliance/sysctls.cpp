@@ -74,6 +74,8 @@ Status Sysctls::apply() {
   if (const Status saved = save(); !saved) problems.push_back(saved.error().text);
   for (const Sysctl& setting : settings_) {
     if (setting.found.empty()) continue;
+    const auto present = read_value(path_of(setting));
+    if (present && *present == setting.wanted) continue;
     if (const Status written = write_value(path_of(setting), setting.wanted); !written) {
       problems.push_back(written.error().text);
     }

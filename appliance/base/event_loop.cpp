@@ -1,6 +1,7 @@
 #include "appliance/base/event_loop.hpp"
 
 #include <sys/epoll.h>
+#include <sys/eventfd.h>
 
 #include <algorithm>
 #include <array>
@@ -11,7 +12,18 @@
 
 namespace ftfw {
 
-EventLoop::EventLoop() : epoll_(::epoll_create1(EPOLL_CLOEXEC)) {}
+EventLoop::EventLoop()
+    : epoll_(::epoll_create1(EPOLL_CLOEXEC)), wake_(::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC)) {
+  epoll_event event{};
+  event.events = EPOLLIN;
+  event.data.fd = wake_.get();
+  ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, wake_.get(), &event);
+}
+
+void EventLoop::wake() const {
+  const std::uint64_t one = 1;
+  [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
+}
 
 Status EventLoop::watch(int fd, std::uint32_t events, Handler handler) {
   epoll_event event{};
@@ -40,6 +52,11 @@ bool EventLoop::run_once(std::optional<Instant> deadline) {
   bool ran = false;
   for (int i = 0; i < count; ++i) {
     const epoll_event& event = ready.at(static_cast<std::size_t>(i));
+    if (event.data.fd == wake_.get()) {
+      std::uint64_t wakeups = 0;
+      [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &wakeups, sizeof wakeups);
+      continue;
+    }
     // A handler may unwatch descriptors that are ready in the same round.
     const auto found = handlers_.find(event.data.fd);
     if (found == handlers_.end()) continue;

@@ -28,8 +28,12 @@ class EventLoop {
   // is ready. True if any handler ran. No deadline waits for ever.
   bool run_once(std::optional<Instant> deadline);
 
+  // Any thread: makes the present or next run_once() return soon.
+  void wake() const;
+
  private:
   UniqueFd epoll_;
+  UniqueFd wake_;
   std::map<int, Handler> handlers_;
 };
 

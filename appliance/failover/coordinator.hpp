@@ -94,6 +94,8 @@ class Coordinator {
 
   Role role() const { return role_; }
   std::uint64_t epoch() const { return epoch_; }
+  // False once a newer plan has overtaken it: then it must not be carried out any more.
+  bool is_current(const RunStep& step) const { return plan_ && plan_->id == step.plan; }
   bool plan_under_way() const { return plan_.has_value(); }
   std::uint64_t late_answers() const { return late_answers_; }
 

@@ -1,0 +1,362 @@
+#include "appliance/appliance.hpp"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <systemd/sd-daemon.h>
+
+#include <algorithm>
+#include <csignal>
+#include <set>
+#include <thread>
+#include <utility>
+
+#include "appliance/base/clock.hpp"
+#include "appliance/base/log.hpp"
+#include "appliance/realtime.hpp"
+#include "vrrp/announcement.hpp"
+#include "vrrp/intervals.hpp"
+
+namespace ftfw {
+namespace {
+
+// A thread that has not come round for so long hangs; systemd's watchdog then ends the process.
+constexpr Duration kHangLimit = 5s;
+
+std::vector<vrrp::VirtualAddress> addresses_of(const config::Config& config) {
+  std::vector<vrrp::VirtualAddress> addresses;
+  for (const config::VirtualRouter& router : config.group.routers) {
+    for (const IpPrefix& address : router.addresses) addresses.push_back({router.interface, address});
+  }
+  return addresses;
+}
+
+failover::Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
+  failover::Coordinator::Settings settings;
+  // Forwarding goes on for at most one down interval after a hand-over, and never beyond the stop's bound.
+  settings.budgets.await_peer =
+      std::min(settings.budgets.await_peer,
+               vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
+  std::set<Duration> rounds;
+  for (const vrrp::ScheduledAnnouncement& announcement : vrrp::announcement_schedule(election.routers)) {
+    if (announcement.after > Duration::zero()) rounds.insert(announcement.after);
+  }
+  settings.announcement_rounds.assign(rounds.begin(), rounds.end());
+  return settings;
+}
+
+failover::Role role_of(vrrp::State state) {
+  switch (state) {
+    case vrrp::State::initialize: return failover::Role::starting;
+    case vrrp::State::backup: return failover::Role::backup;
+    case vrrp::State::active: return failover::Role::primary;
+    case vrrp::State::fault: return failover::Role::fault;
+  }
+  return failover::Role::fault;
+}
+
+sync::GroupRole group_role_of(failover::Role role) {
+  switch (role) {
+    case failover::Role::starting: return sync::GroupRole::unknown;
+    case failover::Role::backup: return sync::GroupRole::backup;
+    case failover::Role::primary: return sync::GroupRole::primary;
+    case failover::Role::fault: return sync::GroupRole::fault;
+  }
+  return sync::GroupRole::unknown;
+}
+
+std::string_view name_of(sync::GroupRole role) {
+  switch (role) {
+    case sync::GroupRole::unknown: return "starting";
+    case sync::GroupRole::backup: return "backup";
+    case sync::GroupRole::primary: return "primary";
+    case sync::GroupRole::fault: return "fault";
+  }
+  return "?";
+}
+
+}  // namespace
+
+Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
+    : node_(parts.node),
+      peer_(parts.peer),
+      election_(std::move(parts.election)),
+      ruleset_(std::move(parts.ruleset)),
+      status_(status),
+      addresses_(addresses_of(parts.config)),
+      kernel_addresses_(std::move(parts.kernel_addresses)),
+      announcer_(std::move(parts.announcer)),
+      signals_(std::move(parts.signals)),
+      coordinator_(coordinator_settings(election_)),
+      steps_({.election = election_,
+              .ruleset = ruleset_,
+              .loader = parts.loader,
+              .kernel_addresses = kernel_addresses_,
+              .addresses = addresses_,
+              .announcer = announcer_,
+              .lease = lease_,
+              .to_vrrp = to_vrrp_,
+              .to_replication = to_replication_}),
+      vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
+      lease_thread_(lease_, std::move(parts.lease_addresses), addresses_, from_lease_, liveness_),
+      capture_(std::move(parts.capture), captured_, liveness_),
+      replication_(std::move(parts.replication), std::move(parts.channel), std::move(parts.table),
+                   {.commands = to_replication_, .captured = captured_, .reports = from_replication_}, status_,
+                   liveness_),
+      control_(std::move(parts.control)) {}
+
+Status Appliance::open() {
+  Status opened = vrrp_.open();
+  const auto watch = [this, &opened](int fd, void (Appliance::*read)()) {
+    if (opened) opened = loop_.watch(fd, EPOLLIN, [this, read](std::uint32_t) { (this->*read)(); });
+  };
+  watch(signals_.get(), &Appliance::read_signals);
+  watch(from_vrrp_.wake_fd(), &Appliance::read_vrrp);
+  watch(from_replication_.wake_fd(), &Appliance::read_replication);
+  watch(from_lease_.wake_fd(), &Appliance::read_lease);
+  return opened;
+}
+
+void Appliance::run() {
+  if (const Status locked = lock_memory(); !locked) {
+    log::warning("memory is not locked, a page fault may delay an advertisement: " + locked.error().text);
+  }
+  // The replica learns its own table before the first packet may ask for a takeover.
+  to_replication_.try_post(BecomeReplica{});
+  {
+    const std::jthread control([this](const std::stop_token& stop) { control_.serve(status_, stop); });
+    const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
+    const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
+    const std::jthread lease([this](const std::stop_token& stop) { lease_thread_.run(stop); });
+    const std::jthread vrrp([this](const std::stop_token& stop) { vrrp_.run(stop); });
+    while (!exit_) {
+      const auto deadline = coordinator_.next_deadline();
+      loop_.run_once(deadline ? std::min(*deadline, next_housekeeping_) : next_housekeeping_);
+      const Instant now = monotonic_now();
+      liveness_.beat(ThreadName::failover, now);
+      coordinator_.on_timer(now);
+      carry_out_outputs();
+      if (now >= next_housekeeping_) keep_house(now);
+    }
+    ::sd_notify(0, "STOPPING=1");
+  }
+  // After a hand-over there is nothing left to do; after a second signal there is.
+  for (const failover::Step step : {failover::Step::remove_addresses, failover::Step::standby_rules}) {
+    const auto result = steps_.run({.step = step});
+    if (!result->ok) log::warning(result->error);
+  }
+}
+
+// ---- what the other threads say -----------------------------------------------------------------------------------
+
+void Appliance::read_signals() {
+  signalfd_siginfo signal{};
+  while (::read(signals_.get(), &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
+    if (signal.ssi_signo == SIGHUP) {
+      log::warning("SIGHUP: this version does not reload; restart the backup first, then the primary");
+      continue;
+    }
+    log::notice(fmt::format("asked to stop{}",
+                            coordinator_.role() == failover::Role::primary ? ", handing over" : ""));
+    coordinator_.request_stop(monotonic_now());
+    carry_out_outputs();
+  }
+}
+
+void Appliance::read_vrrp() {
+  from_vrrp_.clear_wakeups();
+  while (const auto report = from_vrrp_.take()) {
+    std::visit([this](const auto& what) { on_report(what); }, *report);
+  }
+  carry_out_outputs();
+}
+
+void Appliance::read_replication() {
+  from_replication_.clear_wakeups();
+  while (const auto report = from_replication_.take()) {
+    std::visit([this](const auto& what) { on_report(what); }, *report);
+  }
+  carry_out_outputs();
+}
+
+void Appliance::read_lease() {
+  from_lease_.clear_wakeups();
+  while (const auto report = from_lease_.take()) {
+    std::visit([this](const auto& what) { on_report(what); }, *report);
+  }
+  carry_out_outputs();
+}
+
+void Appliance::on_report(const vrrp::StateChanged& change) {
+  const std::string cause = vrrp::to_string(change.cause, election_);
+  const failover::Role role = role_of(change.to);
+  log::write(log::Level::notice, fmt::format("{}: {}", failover::name_of(role), cause),
+             {{"role", std::string(failover::name_of(role))}, {"cause", cause}});
+  if (change.to == vrrp::State::initialize) return;
+  coordinator_.on_role_change(monotonic_now(),
+                              {.to = role, .cause = cause, .at = change.at, .last_heard = change.last_heard});
+}
+
+void Appliance::on_report(const vrrp::AnnounceAgain&) { coordinator_.on_announce_again(monotonic_now()); }
+
+void Appliance::on_report(const vrrp::ActivePeerHeard&) { coordinator_.on_active_peer_heard(monotonic_now()); }
+
+void Appliance::on_report(const vrrp::Notice& notice) { alarm(notice.text); }
+
+void Appliance::on_report(const VrrpStatus& status) {
+  status_.with([&status](StatusBoard& board) { board.vrrp = status; });
+  legs_up_ = std::ranges::all_of(status.routers, [](const RouterStatus& router) { return router.link_usable; });
+}
+
+void Appliance::on_report(const Trouble& trouble) { alarm(trouble.text); }
+
+void Appliance::on_report(const sync::CommitFinished& finished) {
+  coordinator_.on_step_finished(
+      monotonic_now(), {.plan = finished.plan,
+                        .step = failover::Step::commit,
+                        .ok = finished.complete,
+                        .error = finished.complete ? "" : "not everything that was received is in the kernel"});
+}
+
+void Appliance::on_report(const sync::PeerChanged& change) {
+  const sync::PeerState& peer = change.peer;
+  const bool primary = peer.group.role == sync::GroupRole::primary;
+  coordinator_.on_peer(monotonic_now(), {.alive = peer.alive, .primary = primary, .epoch = peer.group.primary_epoch});
+  lease_.with([&peer](Lease& lease) { lease.lifetime = peer.alive ? kLeaseWithPeer : kLeaseAlone; });
+  const bool was_alive = status_.with([&peer](StatusBoard& board) {
+    const bool was = board.replication.peer_alive;
+    board.replication.peer_alive = peer.alive;
+    board.replication.peer_role = name_of(peer.group.role);
+    board.replication.peer_epoch = peer.group.primary_epoch;
+    return was;
+  });
+  if (peer.alive && !was_alive) log::notice(peer_.name + " is heard on the dedicated link");
+  if (!peer.alive && was_alive) alarm(peer_.name + " is no longer heard on the dedicated link");
+}
+
+void Appliance::on_report(const sync::InSyncChanged& change) {
+  log::notice(change.in_sync ? "in sync" + (change.reason.empty() ? "" : ": " + change.reason)
+                             : "not in sync: " + change.reason);
+  status_.with([&change](StatusBoard& board) {
+    board.replication.in_sync = change.in_sync;
+    board.replication.in_sync_reason = change.reason;
+  });
+  if (!to_vrrp_.try_post(SetInSync{change.in_sync})) alarm("the vrrp thread does not take orders");
+}
+
+void Appliance::on_report(const sync::Notice& notice) { alarm(notice.text); }
+
+void Appliance::on_report(const LeaseLapsed& lapsed) {
+  alarm(fmt::format("the lease of the virtual addresses was not renewed for {:.1f} s and is not renewed any more",
+                    in_milliseconds(lapsed.age) / 1000));
+  coordinator_.on_lease_lapsed(monotonic_now());
+}
+
+void Appliance::on_report(const LeaseFailed& failed) {
+  alarm("the lease of the virtual addresses was not renewed: " + failed.text);
+}
+
+// ---- what the coordinator wants -----------------------------------------------------------------------------------
+
+void Appliance::carry_out_outputs() {
+  for (std::vector<failover::Output> outputs = coordinator_.take_outputs(); !outputs.empty();
+       outputs = coordinator_.take_outputs()) {
+    for (const failover::Output& output : outputs) carry_out(output);
+  }
+  tell_group_state();
+}
+
+void Appliance::carry_out(const failover::Output& output) {
+  std::visit(
+      [this](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, failover::RunStep>) {
+          run_step(what);
+        } else if constexpr (std::is_same_v<What, failover::AnnounceRound>) {
+          if (const Status announced = steps_.announce(); !announced) alarm(announced.error().text);
+        } else if constexpr (std::is_same_v<What, failover::RaiseEpoch>) {
+          to_replication_.try_post(BecomeSource{what.epoch});
+        } else if constexpr (std::is_same_v<What, failover::ResumeClaims>) {
+          to_vrrp_.try_post(StartClaims{});
+        } else if constexpr (std::is_same_v<What, failover::RoleReached>) {
+          reached(what.timeline);
+        } else if constexpr (std::is_same_v<What, failover::Alarm>) {
+          alarm(what.text);
+        } else {
+          static_assert(std::is_same_v<What, failover::ReadyToExit>);
+          exit_ = true;
+        }
+      },
+      output);
+}
+
+void Appliance::run_step(const failover::RunStep& step) {
+  // The election may have changed its mind while the last step ran: a newer plan goes first.
+  while (const auto report = from_vrrp_.take()) {
+    std::visit([this](const auto& what) { on_report(what); }, *report);
+  }
+  if (!coordinator_.is_current(step)) return;
+  if (const auto result = steps_.run(step)) coordinator_.on_step_finished(monotonic_now(), *result);
+}
+
+void Appliance::reached(const failover::Timeline& timeline) {
+  const std::string text = timeline.to_string();
+  log::write(log::Level::notice, text,
+             {{"role", std::string(failover::name_of(timeline.role))}, {"cause", timeline.cause}});
+  const bool held = lease_.with([](const Lease& lease) { return lease.held; });
+  status_.with([&](StatusBoard& board) {
+    const std::string role(failover::name_of(timeline.role));
+    if (board.role != role) board.since = std::chrono::system_clock::now();
+    board.role = role;
+    board.cause = timeline.cause;
+    board.epoch = coordinator_.epoch();
+    board.addresses_held = held;
+    board.rules = steps_.rules();
+    board.last_transition = text;
+  });
+  ::sd_notifyf(0, "%sSTATUS=%s: %s", std::exchange(ready_told_, true) ? "" : "READY=1\n",
+               std::string(failover::name_of(timeline.role)).c_str(), timeline.cause.c_str());
+}
+
+void Appliance::alarm(std::string text) {
+  log::warning(text);
+  status_.with([&text](StatusBoard& board) { board.alarm(std::move(text)); });
+}
+
+// Replication carries it to the peer with every message; only changes are posted.
+void Appliance::tell_group_state() {
+  const sync::GroupState state{.role = group_role_of(coordinator_.role()),
+                               .priority = election_.priority,
+                               .legs_up = legs_up_,
+                               .primary_epoch = coordinator_.epoch()};
+  if (state != told_state_ && to_replication_.try_post(state)) told_state_ = state;
+}
+
+void Appliance::keep_house(Instant now) {
+  next_housekeeping_ = now + kBeatInterval;
+  const Lease lease = lease_.copy();
+  status_.with([&](StatusBoard& board) {
+    board.addresses_held = lease.held;
+    board.lease = lease.renewed_for;
+    board.rules = steps_.rules();
+    board.epoch = coordinator_.epoch();
+  });
+  if (const auto hanging = liveness_.hanging(now, kHangLimit)) {
+    alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
+  } else {
+    ::sd_notify(0, "WATCHDOG=1");
+  }
+}
+
+std::string_view name_of(ThreadName thread) {
+  switch (thread) {
+    case ThreadName::vrrp: return "vrrp";
+    case ThreadName::failover: return "failover";
+    case ThreadName::lease: return "lease";
+    case ThreadName::capture: return "capture";
+    case ThreadName::replication: return "replication";
+  }
+  return "?";
+}
+
+}  // namespace ftfw

@@ -1,0 +1,114 @@
+// The wiring: makes the mailboxes and the threads, and runs the failover thread (the caller's, main) until it is asked
+// to stop. Read run() and the constructor from top to bottom as the picture in README.md.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "appliance/base/event_loop.hpp"
+#include "appliance/capture_thread.hpp"
+#include "appliance/control_socket.hpp"
+#include "appliance/failover/coordinator.hpp"
+#include "appliance/lease_thread.hpp"
+#include "appliance/liveness.hpp"
+#include "appliance/messages.hpp"
+#include "appliance/replication_thread.hpp"
+#include "appliance/status.hpp"
+#include "appliance/step_runner.hpp"
+#include "appliance/vrrp_thread.hpp"
+#include "config/model.hpp"
+
+namespace ftfw {
+
+// Everything that can fail has been opened by daemon.cpp.
+struct ApplianceParts {
+  const config::Config& config;
+  const config::Node& node;
+  const config::Node& peer;
+  vrrp::Settings election;
+  firewall::Ruleset ruleset;
+  firewall::Loader& loader;
+  vrrp::VirtualAddresses kernel_addresses;
+  vrrp::VirtualAddresses lease_addresses;
+  vrrp::Announcer announcer;
+  sync::Engine replication;
+  std::unique_ptr<sync::Channel> channel;
+  sync::ConntrackTable table;
+  sync::Capture capture;
+  ControlSocket control;
+  UniqueFd signals;  // signalfd of SIGTERM, SIGINT, SIGHUP
+};
+
+class Appliance {
+ public:
+  Appliance(ApplianceParts parts, SharedStatus& status);
+
+  // Opens what the vrrp thread needs; call before run().
+  Status open();
+  // Until SIGTERM or SIGINT has been carried out.
+  void run();
+
+ private:
+  void read_signals();
+  void read_vrrp();
+  void read_replication();
+  void read_lease();
+  void on_report(const vrrp::StateChanged& change);
+  void on_report(const vrrp::AnnounceAgain& again);
+  void on_report(const vrrp::ActivePeerHeard& heard);
+  void on_report(const vrrp::Notice& notice);
+  void on_report(const VrrpStatus& status);
+  void on_report(const Trouble& trouble);
+  void on_report(const sync::CommitFinished& finished);
+  void on_report(const sync::PeerChanged& change);
+  void on_report(const sync::InSyncChanged& change);
+  void on_report(const sync::Notice& notice);
+  void on_report(const LeaseLapsed& lapsed);
+  void on_report(const LeaseFailed& failed);
+
+  void carry_out_outputs();
+  void carry_out(const failover::Output& output);
+  void run_step(const failover::RunStep& step);
+  void reached(const failover::Timeline& timeline);
+  void alarm(std::string text);
+  void tell_group_state();
+  void keep_house(Instant now);
+
+  const config::Node& node_;
+  const config::Node& peer_;
+  vrrp::Settings election_;
+  firewall::Ruleset ruleset_;
+  SharedStatus& status_;
+  Liveness liveness_;
+
+  VrrpCommands to_vrrp_{64};                    // failover    -> vrrp
+  VrrpReports from_vrrp_{1024};                 // vrrp        -> failover
+  ReplicationCommands to_replication_{64};      // failover    -> replication
+  ReplicationReports from_replication_{1024};   // replication -> failover
+  CapturedBatches captured_{8192};              // capture     -> replication
+  LeaseReports from_lease_{64};                 // lease       -> failover
+  LeaseBook lease_;                             // failover, lease
+
+  std::vector<vrrp::VirtualAddress> addresses_;
+  vrrp::VirtualAddresses kernel_addresses_;
+  vrrp::Announcer announcer_;
+  UniqueFd signals_;
+  EventLoop loop_;
+  failover::Coordinator coordinator_;
+  StepRunner steps_;
+  VrrpThread vrrp_;
+  LeaseThread lease_thread_;
+  CaptureThread capture_;
+  ReplicationThread replication_;
+  ControlSocket control_;
+
+  sync::GroupState told_state_;
+  bool legs_up_ = false;
+  bool ready_told_ = false;
+  bool exit_ = false;
+  Instant next_housekeeping_{};
+};
+
+}  // namespace ftfw

@@ -1,0 +1,45 @@
+#include "appliance/capture_thread.hpp"
+
+#include <sys/epoll.h>
+
+#include <utility>
+
+#include "appliance/base/clock.hpp"
+#include "appliance/base/event_loop.hpp"
+#include "appliance/realtime.hpp"
+
+namespace ftfw {
+
+CaptureThread::CaptureThread(sync::Capture capture, CapturedBatches& captured, Liveness& liveness)
+    : capture_(std::move(capture)), captured_(captured), liveness_(liveness) {}
+
+void CaptureThread::run(const std::stop_token& stop) {
+  name_this_thread("ftfw-capture");
+  EventLoop loop;
+  // Fails only without memory for one descriptor; then every round is a beat and nothing is read, which the
+  // compare of the tables makes up for.
+  [[maybe_unused]] const Status watched =
+      loop.watch(capture_.fd(), EPOLLIN, [this](std::uint32_t) { read_events(); });
+  const std::stop_callback wake(stop, [&loop] { loop.wake(); });
+  while (!stop.stop_requested()) {
+    const Instant now = monotonic_now();
+    liveness_.beat(ThreadName::capture, now);
+    loop.run_once(now + kBeatInterval);
+  }
+}
+
+void CaptureThread::read_events() {
+  for (;;) {
+    auto captured = capture_.read();
+    if (!captured) return;
+    const bool done = captured->events.empty() && !captured->overrun;
+    overrun_ = overrun_ || captured->overrun;
+    if (done && !overrun_) return;
+    // An overrun that did not fit into the mailbox stays noted and goes with the next batch.
+    const bool told = captured_.try_post({.events = std::move(captured->events), .overrun = overrun_});
+    overrun_ = !told;
+    if (done) return;
+  }
+}
+
+}  // namespace ftfw

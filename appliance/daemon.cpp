@@ -1,0 +1,322 @@
+#include "appliance/daemon.hpp"
+
+#include <fmt/format.h>
+#include <sys/random.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <csignal>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <set>
+#include <utility>
+
+#include "appliance/appliance.hpp"
+#include "appliance/base/log.hpp"
+#include "appliance/machine.hpp"
+#include "appliance/sysctls.hpp"
+#include "config/key_file.hpp"
+#include "config/load.hpp"
+#include "config/node_choice.hpp"
+#include "config/source_file.hpp"
+#include "firewall/listing.hpp"
+#include "sync/linux/kernel_facts.hpp"
+
+namespace ftfw {
+namespace {
+
+using StartError = std::pair<ExitCode, std::string>;
+template <typename T>
+using Started = std::expected<T, StartError>;
+
+std::unexpected<StartError> refuse(std::string text) {
+  return std::unexpected(StartError{ExitCode::system_refuses, std::move(text)});
+}
+std::unexpected<StartError> refuse(const Error& error) { return refuse(error.text); }
+
+// Every diagnostic goes to err; a Config only if none is an error.
+std::optional<config::Config> load_configuration(const Options& options, std::ostream& err) {
+  const auto file = config::read_source_file(options.config_path);
+  if (!file) {
+    err << "ftfw-appliance: " << file.error().text << '\n';
+    return std::nullopt;
+  }
+  config::Loaded loaded = config::load(file->text);
+  for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
+    err << config::render_text(diagnostic, options.config_path, file->text);
+  }
+  return std::move(loaded.config);
+}
+
+void configure_log(const Options& options) {
+  const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
+  log::configure(options.log_format.value_or(journal ? log::Format::journal : log::Format::text), log::Level::info);
+}
+
+vrrp::RoleLimit role_limit_of(StartRole role) {
+  switch (role) {
+    case StartRole::automatic: return vrrp::RoleLimit::automatic;
+    case StartRole::primary: return vrrp::RoleLimit::claim_at_start;
+    case StartRole::backup: return vrrp::RoleLimit::backup_only;
+  }
+  return vrrp::RoleLimit::automatic;
+}
+
+Started<std::size_t> choose_node(const config::Config& config, const Options& options, const Machine& machine) {
+  for (const config::InterfaceUse& use : missing_interfaces(config, machine)) {
+    return refuse(fmt::format("{}:{}:{}: this machine has no interface {} (for {})", options.config_path, use.where.line,
+                              use.where.column, use.name, use.used_for));
+  }
+  const auto node = config::recognise_node(config, machine.addresses, options.node);
+  if (!node) return refuse(node.error());
+  return *node;
+}
+
+std::string joined(const std::vector<firewall::Refusal>& refusals, const std::string& file) {
+  std::vector<std::string> texts;
+  for (const firewall::Refusal& refusal : refusals) {
+    texts.push_back(fmt::format("{}:{}: {}", file, refusal.where.line, firewall::to_string(refusal)));
+  }
+  return fmt::format("{}", fmt::join(texts, "\n"));
+}
+
+// Blocked in every thread that is made later, and read by the main loop.
+Result<UniqueFd> take_signals() {
+  sigset_t set;
+  sigemptyset(&set);
+  for (const int signal : {SIGTERM, SIGINT, SIGHUP}) sigaddset(&set, signal);
+  if (::pthread_sigmask(SIG_BLOCK, &set, nullptr) != 0) return fail_errno("signals", errno);
+  UniqueFd fd(::signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK));
+  if (!fd) return fail_errno("signals", errno);
+  return fd;
+}
+
+Status make_directory(const std::string& path) {
+  if (::mkdir(path.c_str(), 0700) != 0 && errno != EEXIST) return fail_errno(path, errno);
+  return {};
+}
+
+Result<std::uint64_t> random_instance() {
+  std::uint64_t instance = 0;
+  if (::getrandom(&instance, sizeof instance, 0) != static_cast<ssize_t>(sizeof instance)) {
+    return fail_errno("random numbers", errno);
+  }
+  return instance;
+}
+
+sync::Settings replication_settings(const config::Config& config, const config::Node& node, const config::Node& peer,
+                                    const Machine& machine) {
+  std::set<IpAddress> local(machine.addresses.begin(), machine.addresses.end());
+  for (const config::Node& one : config.nodes) local.insert(one.replication_address);
+  for (const config::VirtualRouter& router : config.group.routers) {
+    for (const IpPrefix& address : router.addresses) local.insert(address.address);
+  }
+  sync::Settings settings;
+  settings.node = node.name;
+  settings.peer = peer.name;
+  settings.protocols = config.replication.protocols;
+  settings.local_addresses.assign(local.begin(), local.end());
+  settings.expectations = config.replication.expectations;
+  settings.parked_timeout = config.replication.parked_timeout;
+  settings.compare_interval = config.replication.compare_interval;
+  return settings;
+}
+
+// What a former run left on our interfaces and this configuration does not have. What it does have is adopted or
+// removed with the first role.
+Status remove_strange_leftovers(vrrp::VirtualAddresses& kernel, const config::Config& config) {
+  std::vector<std::string> interfaces;
+  std::set<std::pair<std::string, IpPrefix>> ours;
+  for (const config::VirtualRouter& router : config.group.routers) {
+    interfaces.push_back(router.interface);
+    for (const IpPrefix& address : router.addresses) ours.emplace(router.interface, address);
+  }
+  auto standing = kernel.list_own(interfaces);
+  if (!standing) return std::unexpected(standing.error());
+  std::erase_if(*standing, [&ours](const vrrp::VirtualAddress& address) {
+    return ours.contains({address.interface, address.address});
+  });
+  return kernel.remove(*standing);
+}
+
+void fill_board(StatusBoard& board, const config::Config& config, const config::Node& node, const config::Node& peer,
+                const Sysctls& sysctls) {
+  board.version = FTFW_VERSION;
+  board.node = node.name;
+  board.peer = peer.name;
+  board.group = config.group.name;
+  board.rules = "asleep behind the guard";
+  for (const config::VirtualRouter& router : config.group.routers) {
+    for (const IpPrefix& address : router.addresses) {
+      board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) + " on " +
+                                router.interface);
+    }
+  }
+  for (const Sysctl& setting : sysctls.settings()) {
+    board.sysctls.push_back({setting.name, setting.wanted, setting.found, setting.why});
+  }
+}
+
+// Puts the kernel settings back, however the start or the run ends.
+class RestoreSysctls {
+ public:
+  explicit RestoreSysctls(Sysctls& sysctls) : sysctls_(sysctls) {}
+  RestoreSysctls(const RestoreSysctls&) = delete;
+  RestoreSysctls& operator=(const RestoreSysctls&) = delete;
+  ~RestoreSysctls() {
+    if (const Status restored = sysctls_.restore(); !restored) log::warning(restored.error().text);
+  }
+
+ private:
+  Sysctls& sysctls_;
+};
+
+struct Firewall {
+  firewall::Loader loader;
+  firewall::Ruleset ruleset;
+};
+
+// Closed first; then asked what the kernel can do; then everything that the kernel refuses is named at once.
+Started<Firewall> prepare_firewall(const config::Config& config, const std::string& file, firewall::Loader loader) {
+  const auto capabilities = loader.probe();
+  if (!capabilities) return refuse(capabilities.error());
+  firewall::Ruleset ruleset = firewall::build_ruleset(config, *capabilities);
+  if (!capabilities->flowtables && !config.firewall.flowtables.empty()) {
+    log::notice("this kernel has no flowtables: the fast path is left out (mode \"auto\"), everything else is as written");
+  }
+  if (const auto checked = loader.check(ruleset); !checked) return refuse(joined(checked.error(), file));
+  if (const auto loaded = loader.stand_by(ruleset); !loaded) return refuse(joined(loaded.error(), file));
+  return Firewall{std::move(loader), std::move(ruleset)};
+}
+
+Started<std::unique_ptr<sync::Channel>> open_channel(const config::Config& config, const config::Node& node,
+                                                     const config::Node& peer) {
+  sync::ChannelSettings settings{.node = node.name,
+                                 .peer = peer.name,
+                                 .interface = config.replication.interface,
+                                 .own_address = node.replication_address,
+                                 .peer_address = peer.replication_address,
+                                 .port = config.replication.port};
+  if (config.replication.insecure) {
+    log::warning("insecure = true: flows travel unencrypted and anybody on the dedicated link can forge them");
+  } else {
+    auto key = config::read_key_file(config.replication.key_file);
+    if (!key) {
+      const bool unusable = key.error().blame == Blame::configuration;
+      return std::unexpected(StartError{unusable ? ExitCode::invalid_configuration : ExitCode::system_refuses,
+                                        key.error().text});
+    }
+    settings.key.assign(key->bytes().begin(), key->bytes().end());
+  }
+  auto channel = sync::make_channel(std::move(settings));
+  if (!channel) return refuse(channel.error());
+  return std::move(*channel);
+}
+
+Started<void> start_and_run(const Options& options, const config::Config& config) {
+  const auto machine = read_machine();
+  if (!machine) return refuse(machine.error());
+  const auto chosen = choose_node(config, options, *machine);
+  if (!chosen) return std::unexpected(chosen.error());
+  const config::Node& node = config.nodes[*chosen];
+  const config::Node& peer = config.nodes[1 - *chosen];
+
+  auto channel = open_channel(config, node, peer);
+  if (!channel) return std::unexpected(channel.error());
+  auto signals = take_signals();
+  if (!signals) return refuse(signals.error());
+  for (const std::string& directory :
+       {options.state_directory, std::filesystem::path(options.control_socket).parent_path().string()}) {
+    if (const Status made = make_directory(directory); !made) return refuse(made.error());
+  }
+  auto control = ControlSocket::open(options.control_socket);
+  if (!control) return refuse(control.error());
+
+  // From here on nothing is forwarded until the election says so, also if this start fails further down.
+  auto loader = firewall::Loader::open(firewall::build_guard(config));
+  if (!loader) return refuse(loader.error());
+  if (const auto closed = loader->close(); !closed) return refuse(joined(closed.error(), options.config_path));
+  Sysctls sysctls(config, options.state_directory + "/sysctls");
+  const RestoreSysctls restore(sysctls);
+  if (const Status applied = sysctls.apply(); !applied) return refuse(applied.error());
+  auto firewall = prepare_firewall(config, options.config_path, std::move(*loader));
+  if (!firewall) return std::unexpected(firewall.error());
+
+  auto kernel_addresses = vrrp::VirtualAddresses::open();
+  if (!kernel_addresses) return refuse(kernel_addresses.error());
+  auto lease_addresses = vrrp::VirtualAddresses::open();
+  if (!lease_addresses) return refuse(lease_addresses.error());
+  if (const Status removed = remove_strange_leftovers(*kernel_addresses, config); !removed) {
+    return refuse(removed.error());
+  }
+  auto announcer = vrrp::Announcer::open();
+  if (!announcer) return refuse(announcer.error());
+  const auto facts = sync::read_kernel_facts();
+  if (!facts) return refuse(facts.error());
+  auto table = sync::ConntrackTable::open();
+  if (!table) return refuse(table.error());
+  auto capture = sync::Capture::open({.ignore_port_id = table->port_id()});
+  if (!capture) return refuse(capture.error());
+  const auto instance = random_instance();
+  if (!instance) return refuse(instance.error());
+  sync::Settings replication = replication_settings(config, node, peer, *machine);
+  replication.normal_timeouts = facts->timeouts;
+
+  SharedStatus status;
+  status.with([&](StatusBoard& board) { fill_board(board, config, node, peer, sysctls); });
+  Appliance appliance(
+      {.config = config,
+       .node = node,
+       .peer = peer,
+       .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
+       .ruleset = std::move(firewall->ruleset),
+       .loader = firewall->loader,
+       .kernel_addresses = std::move(*kernel_addresses),
+       .lease_addresses = std::move(*lease_addresses),
+       .announcer = std::move(*announcer),
+       .replication = sync::Engine(std::move(replication), *instance),
+       .channel = std::move(*channel),
+       .table = std::move(*table),
+       .capture = std::move(*capture),
+       .control = std::move(*control),
+       .signals = std::move(*signals)},
+      status);
+  if (const Status opened = appliance.open(); !opened) return refuse(opened.error());
+  log::notice(fmt::format("ftfw-appliance {} is {}, listening", FTFW_VERSION, node.name));
+  appliance.run();
+  if (config.on_exit == config::OnExit::open) {
+    if (const auto removed = firewall->loader.remove_everything(); !removed) {
+      log::warning(joined(removed.error(), options.config_path));
+    }
+  }
+  log::notice(config.on_exit == config::OnExit::open ? "stopped; our tables are removed"
+                                                     : "stopped; the guard stays, nothing is forwarded");
+  return {};
+}
+
+}  // namespace
+
+int run_daemon(const Options& options) {
+  configure_log(options);
+  const auto config = load_configuration(options, std::cerr);
+  if (!config) return exit_status(ExitCode::invalid_configuration);
+  const auto finished = start_and_run(options, *config);
+  if (!finished) {
+    log::error(finished.error().second);
+    return exit_status(finished.error().first);
+  }
+  return exit_status(ExitCode::ok);
+}
+
+int run_print_ruleset(const Options& options, std::ostream& out, std::ostream& err) {
+  const auto config = load_configuration(options, err);
+  if (!config) return exit_status(ExitCode::invalid_configuration);
+  out << firewall::to_nft(firewall::build_ruleset(*config, {}));
+  return exit_status(ExitCode::ok);
+}
+
+}  // namespace ftfw

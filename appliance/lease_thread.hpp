@@ -1,0 +1,49 @@
+// Renews the lifetimes of the virtual addresses and does nothing else, because everything else can wait: an nftables
+// transaction behind a foreign one was measured at 13 s. Renewing an address re-creates it, so renewing and removing
+// exclude each other: both happen under the LeaseBook's lock, and nothing is renewed that the book does not hold.
+#pragma once
+
+#include <optional>
+#include <stop_token>
+#include <vector>
+
+#include "appliance/base/lock_guarded.hpp"
+#include "appliance/liveness.hpp"
+#include "appliance/messages.hpp"
+#include "vrrp/linux/virtual_addresses.hpp"
+
+namespace ftfw {
+
+// Who lives to take over decides how long the kernel keeps the addresses of a process that is gone.
+inline constexpr std::chrono::seconds kLeaseWithPeer{3};   // the peer has them: ours must go soon
+inline constexpr std::chrono::seconds kLeaseAlone{60};   // longer than watchdog plus restart: nobody else serves them
+inline constexpr Duration kRenewEvery = 1s;
+
+struct Lease {
+  bool held = false;
+  std::chrono::seconds lifetime = kLeaseAlone;
+  Instant renewed{};          // last time the kernel took a lifetime
+  std::chrono::seconds renewed_for{};  // which one
+};
+
+using LeaseBook = LockGuarded<Lease>;
+
+class LeaseThread {
+ public:
+  // kernel: an object of its own for this thread.
+  LeaseThread(LeaseBook& book, vrrp::VirtualAddresses kernel, std::vector<vrrp::VirtualAddress> addresses,
+              LeaseReports& reports, Liveness& liveness);
+
+  void run(const std::stop_token& stop);
+
+ private:
+  void renew(Lease& lease);
+
+  LeaseBook& book_;
+  vrrp::VirtualAddresses kernel_;
+  std::vector<vrrp::VirtualAddress> addresses_;
+  LeaseReports& reports_;
+  Liveness& liveness_;
+};
+
+}  // namespace ftfw

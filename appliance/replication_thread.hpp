@@ -1,0 +1,53 @@
+// The replication thread: the engine with its channel, the kernel's table (dump and injection) and the captured events.
+// The one injector of this machine: the kernel serialises injections anyway.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <stop_token>
+
+#include "appliance/base/event_loop.hpp"
+#include "appliance/liveness.hpp"
+#include "appliance/messages.hpp"
+#include "appliance/status.hpp"
+#include "sync/engine.hpp"
+#include "sync/linux/conntrack_table.hpp"
+#include "sync/linux/dtls_channel.hpp"
+
+namespace ftfw {
+
+class ReplicationThread {
+ public:
+  struct Mailboxes {
+    ReplicationCommands& commands;
+    CapturedBatches& captured;
+    ReplicationReports& reports;
+  };
+
+  ReplicationThread(sync::Engine engine, std::unique_ptr<sync::Channel> channel, sync::ConntrackTable table,
+                    Mailboxes mailboxes, SharedStatus& status, Liveness& liveness);
+
+  void run(const std::stop_token& stop);
+
+ private:
+  void read_channel();
+  void obey_commands();
+  void take_captured();
+  void step_dump();
+  void carry_out_outputs();
+  void drain_channel();
+  void publish(Instant now);
+  std::optional<Instant> next_deadline() const;
+
+  sync::Engine engine_;
+  std::unique_ptr<sync::Channel> channel_;
+  sync::ConntrackTable table_;
+  Mailboxes mailboxes_;
+  SharedStatus& status_;
+  Liveness& liveness_;
+  EventLoop loop_;
+  std::optional<std::uint64_t> dump_;  // the one under way
+  Instant next_publication_{};
+};
+
+}  // namespace ftfw

@@ -1,0 +1,112 @@
+#include "appliance/step_runner.hpp"
+
+#include <fmt/format.h>
+
+#include <utility>
+#include <vector>
+
+#include "appliance/base/clock.hpp"
+#include "vrrp/announcement.hpp"
+
+namespace ftfw {
+namespace {
+
+// All refusals of a batch in one line, each with its line of the configuration where it has one.
+Status status_of(const firewall::LoadResult& result) {
+  if (result) return {};
+  std::vector<std::string> refusals;
+  for (const firewall::Refusal& refusal : result.error()) refusals.push_back(firewall::to_string(refusal));
+  return fail(Blame::kernel, fmt::format("{}", fmt::join(refusals, "; ")));
+}
+
+}  // namespace
+
+std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& step) {
+  using failover::Step;
+  Status done;
+  switch (step.step) {
+    case Step::activate_rules: done = activate_rules(); break;
+    case Step::commit:
+      if (parts_.to_replication.try_post(Commit{step.plan})) return std::nullopt;
+      done = fail(Blame::system, "the replication thread does not take orders");
+      break;
+    case Step::add_addresses: done = add_addresses(); break;
+    case Step::announce: done = announce(); break;
+    case Step::become_source:
+      if (!parts_.to_replication.try_post(BecomeSource{step.epoch})) {
+        done = fail(Blame::system, "the replication thread does not take orders");
+      }
+      break;
+    case Step::lower_shield: done = lower_shield(); break;
+    case Step::remove_addresses: done = remove_addresses(); break;
+    case Step::release_claim:
+      if (!parts_.to_vrrp.try_post(ReleaseClaim{})) done = fail(Blame::system, "the vrrp thread does not take orders");
+      break;
+    case Step::await_peer: break;  // the coordinator waits by itself
+    case Step::standby_rules: done = standby_rules(); break;
+    case Step::become_replica:
+      if (!parts_.to_replication.try_post(BecomeReplica{})) {
+        done = fail(Blame::system, "the replication thread does not take orders");
+      }
+      break;
+  }
+  return failover::StepResult{
+      .plan = step.plan, .step = step.step, .ok = done.has_value(), .error = done ? "" : done.error().text};
+}
+
+Status StepRunner::activate_rules() {
+  Status activated = status_of(parts_.loader.activate(parts_.ruleset, true));
+  if (activated) rules_ = "active, shield up";
+  return activated;
+}
+
+Status StepRunner::lower_shield() {
+  Status lowered = status_of(parts_.loader.lower_shield());
+  if (lowered) rules_ = "active";
+  return lowered;
+}
+
+Status StepRunner::standby_rules() {
+  Status asleep = status_of(parts_.loader.sleep());
+  // The tables may be gone or changed by somebody: then the guard alone, which forwards nothing, and a new load.
+  if (!asleep) asleep = status_of(parts_.loader.stand_by(parts_.ruleset));
+  if (asleep) rules_ = "asleep behind the guard";
+  return asleep;
+}
+
+Status StepRunner::add_addresses() {
+  return parts_.lease.with([this](Lease& lease) -> Status {
+    const Instant now = monotonic_now();
+    if (Status added = parts_.kernel_addresses.add(parts_.addresses, lease.lifetime); !added) return added;
+    lease.held = true;
+    lease.renewed = now;
+    lease.renewed_for = lease.lifetime;
+    return {};
+  });
+}
+
+Status StepRunner::remove_addresses() {
+  return parts_.lease.with([this](Lease& lease) -> Status {
+    lease.held = false;
+    return parts_.kernel_addresses.remove(parts_.addresses);
+  });
+}
+
+Status StepRunner::announce() {
+  std::vector<std::string> problems;
+  for (const vrrp::RouterSettings& router : parts_.election.routers) {
+    const auto mac = parts_.announcer.mac_of(router.interface);
+    if (!mac) {
+      problems.push_back(mac.error().text);
+      continue;
+    }
+    for (const IpAddress& address : router.addresses) {
+      const Status sent = parts_.announcer.send(router.interface, vrrp::gratuitous_arp_request(*mac, address));
+      if (!sent) problems.push_back(sent.error().text);
+    }
+  }
+  if (problems.empty()) return {};
+  return fail(Blame::kernel, fmt::format("{}", fmt::join(problems, "; ")));
+}
+
+}  // namespace ftfw

@@ -1,0 +1,194 @@
+#include "appliance/vrrp_thread.hpp"
+
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <type_traits>
+#include <utility>
+
+#include "appliance/base/clock.hpp"
+#include "appliance/realtime.hpp"
+
+namespace ftfw {
+namespace {
+
+std::vector<std::string> interfaces_of(const vrrp::Settings& settings) {
+  std::vector<std::string> names;
+  for (const vrrp::RouterSettings& router : settings.routers) names.push_back(router.interface);
+  return names;
+}
+
+std::uint64_t sum(const auto& counters) {
+  std::uint64_t total = 0;
+  for (const std::uint64_t counter : counters) total += counter;
+  return total;
+}
+
+// At most this many packets of one leg in one round, so that a flood cannot starve the timers.
+constexpr int kPacketsPerRound = 32;
+
+}  // namespace
+
+VrrpThread::VrrpThread(vrrp::Settings settings, VrrpCommands& commands, VrrpReports& reports, Liveness& liveness)
+    : engine_(std::move(settings)),
+      commands_(commands),
+      reports_(reports),
+      liveness_(liveness),
+      sockets_(engine_.settings().routers.size()) {}
+
+Status VrrpThread::open() {
+  auto links = vrrp::LinkWatch::open(interfaces_of(engine_.settings()));
+  if (!links) return std::unexpected(links.error());
+  links_.emplace(std::move(*links));
+  for (std::size_t router = 0; router < sockets_.size(); ++router) {
+    auto socket = vrrp::AdvertisementSocket::open(engine_.settings().routers[router].interface);
+    if (!socket) return std::unexpected(socket.error());
+    sockets_[router].emplace(std::move(*socket));
+    const Status watched =
+        loop_.watch(sockets_[router]->fd(), EPOLLIN, [this, router](std::uint32_t) { read_packets(router); });
+    if (!watched) return watched;
+  }
+  if (const Status watched = loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { read_links(); }); !watched) {
+    return watched;
+  }
+  return loop_.watch(commands_.wake_fd(), EPOLLIN, [this](std::uint32_t) { obey_commands(); });
+}
+
+void VrrpThread::run(const std::stop_token& stop) {
+  name_this_thread("ftfw-vrrp");
+  if (const Status realtime = use_realtime_scheduling(kVrrpPriority); !realtime) {
+    reports_.try_post(Trouble{"vrrp thread runs without real-time scheduling: " + realtime.error().text});
+  }
+  const std::stop_callback wake(stop, [this] { loop_.wake(); });
+  const Instant start = monotonic_now();
+  for (std::size_t router = 0; router < sockets_.size(); ++router) use_link(start, router, links_->state(router), false);
+  engine_.start(start);
+  carry_out_outputs();
+  while (!stop.stop_requested()) {
+    loop_.run_once(next_deadline());
+    const Instant now = monotonic_now();
+    liveness_.beat(ThreadName::vrrp, now);
+    engine_.on_timer(now);
+    carry_out_outputs();
+    if (now >= next_status_) report_status(now);
+  }
+}
+
+std::optional<Instant> VrrpThread::next_deadline() const {
+  const std::optional<Instant> engine = engine_.next_deadline();
+  return engine ? std::min(*engine, next_status_) : next_status_;
+}
+
+void VrrpThread::read_links() {
+  const auto changes = links_->read();
+  if (!changes) {
+    reports_.try_post(Trouble{"link events: " + changes.error().text});
+    return;
+  }
+  const Instant now = monotonic_now();
+  for (const vrrp::LinkChange& change : *changes) use_link(now, change.interface, change.state, change.recreated);
+  carry_out_outputs();
+}
+
+void VrrpThread::use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated) {
+  if (recreated && state.exists()) {
+    if (const Status joined = sockets_[router]->rejoin(); !joined) {
+      reports_.try_post(Trouble{engine_.settings().routers[router].interface + ": " + joined.error().text});
+    }
+  }
+  engine_.on_link(now, router, state.up, state.primary_address);
+}
+
+void VrrpThread::read_packets(std::size_t router) {
+  for (int count = 0; count < kPacketsPerRound; ++count) {
+    const auto packet = sockets_[router]->receive();
+    // A socket error here is a link that went away: the link events say so.
+    if (!packet || !*packet) break;
+    engine_.on_packet(monotonic_now(), router, **packet);
+  }
+  carry_out_outputs();
+}
+
+void VrrpThread::obey_commands() {
+  commands_.clear_wakeups();
+  while (const auto command = commands_.take()) {
+    const Instant now = monotonic_now();
+    std::visit(
+        [this, now](const auto& what) {
+          using Command = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<Command, SetInSync>) {
+            engine_.set_in_sync(now, what.in_sync);
+          } else if constexpr (std::is_same_v<Command, ReleaseClaim>) {
+            engine_.release(now);
+          } else {
+            static_assert(std::is_same_v<Command, StartClaims>);
+            engine_.reclaim(now);
+          }
+        },
+        *command);
+  }
+  carry_out_outputs();
+}
+
+void VrrpThread::carry_out_outputs() {
+  for (vrrp::Output& output : engine_.take_outputs()) {
+    std::visit(
+        [this](auto& what) {
+          using What = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<What, vrrp::SendAdvertisement>) {
+            send(what);
+          } else {
+            reports_.try_post(std::move(what));
+          }
+        },
+        output);
+  }
+}
+
+void VrrpThread::send(const vrrp::SendAdvertisement& advertisement) {
+  const auto source = links_->state(advertisement.router).primary_address;
+  if (!source) return;
+  const Status sent = sockets_[advertisement.router]->send(advertisement.packet, *source);
+  const int error = sent ? 0 : sent.error().code;
+  if (error != 0) ++send_failures_;
+  if (error != 0 && error != last_send_error_) {
+    reports_.try_post(Trouble{"advertisement on " + engine_.settings().routers[advertisement.router].interface +
+                                   " not sent: " + std::strerror(error) +
+                                   (error == EPERM ? " (a packet filter drops protocol 112)" : "")});
+  }
+  last_send_error_ = error;
+}
+
+void VrrpThread::report_status(Instant now) {
+  next_status_ = now + kBeatInterval;
+  VrrpStatus status;
+  status.state = std::string(vrrp::to_string(engine_.state()));
+  status.priority = engine_.effective_priority();
+  for (std::size_t i = 0; i < sockets_.size(); ++i) {
+    const vrrp::RouterSettings& settings = engine_.settings().routers[i];
+    const vrrp::RouterStatus router = engine_.router(i);
+    const vrrp::RouterCounters& counters = engine_.counters().routers[i];
+    RouterStatus& shown = status.routers.emplace_back();
+    shown.name = settings.name;
+    shown.interface = settings.interface;
+    shown.id = settings.id;
+    shown.link_usable = router.address.has_value();
+    if (router.last_heard) {
+      shown.active = router.last_heard->address.to_string();
+      shown.heard = router.last_heard->at;
+    }
+    shown.counters = {{"sent", counters.sent},
+                      {"received", counters.received},
+                      {"accepted", counters.accepted},
+                      {"rejected", sum(counters.rejected)},
+                      {"malformed", sum(counters.malformed) + sockets_[i]->malformed()},
+                      {"priority zero", counters.priority_zero_received},
+                      {"address mismatch", counters.address_mismatch},
+                      {"send failures", send_failures_}};
+  }
+  reports_.try_post(std::move(status));
+}
+
+}  // namespace ftfw

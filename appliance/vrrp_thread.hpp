@@ -1,0 +1,50 @@
+// The vrrp thread: the election engine with its raw sockets, the link events and the timers. SCHED_FIFO, memory locked;
+// it opens no file, takes no lock and makes no call that waits. What it has to say goes into a mailbox.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <stop_token>
+#include <vector>
+
+#include "appliance/base/event_loop.hpp"
+#include "appliance/liveness.hpp"
+#include "appliance/messages.hpp"
+#include "vrrp/engine.hpp"
+#include "vrrp/linux/advertisement_socket.hpp"
+#include "vrrp/linux/link_watch.hpp"
+
+namespace ftfw {
+
+class VrrpThread {
+ public:
+  VrrpThread(vrrp::Settings settings, VrrpCommands& commands, VrrpReports& reports, Liveness& liveness);
+
+  // On the main thread, before run(): everything that can fail.
+  Status open();
+
+  void run(const std::stop_token& stop);
+
+ private:
+  void read_links();
+  void use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated);
+  void read_packets(std::size_t router);
+  void send(const vrrp::SendAdvertisement& advertisement);
+  void obey_commands();
+  void carry_out_outputs();
+  void report_status(Instant now);
+  std::optional<Instant> next_deadline() const;
+
+  vrrp::Engine engine_;
+  VrrpCommands& commands_;
+  VrrpReports& reports_;
+  Liveness& liveness_;
+  EventLoop loop_;
+  std::optional<vrrp::LinkWatch> links_;
+  std::vector<std::optional<vrrp::AdvertisementSocket>> sockets_;  // per router; none while its interface is gone
+  std::uint64_t send_failures_ = 0;
+  int last_send_error_ = 0;   // told once until it changes
+  Instant next_status_{};
+};
+
+}  // namespace ftfw

@@ -1,0 +1,398 @@
+#include "tests/sim/node.hpp"
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "vrrp/announcement.hpp"
+#include "vrrp/intervals.hpp"
+
+namespace ftfw::sim {
+namespace {
+
+constexpr Duration kThreadHop = 20us;         // a mailbox between two threads
+constexpr Duration kLeaseWithPeer = 3s;
+constexpr Duration kLeaseAlone = 60s;
+constexpr std::size_t kDumpPiece = 64;
+
+vrrp::Settings election_settings(const config::Config& config, std::size_t index) {
+  return vrrp::make_settings(config, config.nodes[index], vrrp::RoleLimit::automatic);
+}
+
+sync::Settings replication_settings(const config::Config& config, std::size_t index) {
+  sync::Settings settings;
+  settings.node = config.nodes[index].name;
+  settings.peer = config.nodes[1 - index].name;
+  settings.protocols = config.replication.protocols;
+  for (const config::Node& node : config.nodes) settings.local_addresses.push_back(node.replication_address);
+  for (const config::VirtualRouter& router : config.group.routers) {
+    for (const IpPrefix& address : router.addresses) settings.local_addresses.push_back(address.address);
+  }
+  settings.parked_timeout = config.replication.parked_timeout;
+  settings.compare_interval = config.replication.compare_interval;
+  return settings;
+}
+
+failover::Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
+  failover::Coordinator::Settings settings;
+  settings.budgets.await_peer =
+      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval);
+  settings.announcement_rounds = {20ms, 40ms, 5s};
+  return settings;
+}
+
+failover::Role role_of(vrrp::State state) {
+  switch (state) {
+    case vrrp::State::initialize: return failover::Role::starting;
+    case vrrp::State::backup: return failover::Role::backup;
+    case vrrp::State::active: return failover::Role::primary;
+    case vrrp::State::fault: return failover::Role::fault;
+  }
+  return failover::Role::fault;
+}
+
+IpAddress leg_address(std::size_t leg, std::size_t node) {
+  return IpAddress::ipv4({192, 168, static_cast<std::uint8_t>(leg), static_cast<std::uint8_t>(node + 1)});
+}
+
+}  // namespace
+
+Node::Node(EventQueue& queue, Random& random, const config::Config& config, std::size_t index)
+    : queue_(queue), random_(random), config_(config), index_(index), legs_up_(config.group.routers.size(), true) {}
+
+// ---- life and faults ----------------------------------------------------------------------------------------------
+
+void Node::start() {
+  ++incarnation_;
+  stalled_ = false;
+  held_back_.clear();
+  started_at_ = queue_.now();
+  machine_.rules = Rules::closed;  // a start closes first
+  machine_.conntrack.take_events();
+  const vrrp::Settings election = election_settings(config_, index_);
+  process_ = std::make_unique<SimulatedProcess>(SimulatedProcess{
+      .election = vrrp::Engine(election),
+      .replication = sync::Engine(replication_settings(config_, index_), random_()),
+      .coordinator = failover::Coordinator(coordinator_settings(election)),
+  });
+  process_->replication.become_replica(queue_.now());
+  for (std::size_t leg = 0; leg < legs_up_.size(); ++leg) {
+    process_->election.on_link(queue_.now(), leg, legs_up_[leg], leg_address(leg, index_));
+  }
+  process_->election.start(queue_.now());
+  later(1s, [this](SimulatedProcess&) { renew_lease(); });
+  pump();
+}
+
+void Node::crash() {
+  ++incarnation_;
+  stalled_ = false;
+  held_back_.clear();
+  process_.reset();
+}
+
+void Node::reboot() {
+  crash();
+  machine_ = Machine{};
+}
+
+void Node::stall() { stalled_ = running(); }
+
+void Node::resume() {
+  if (!std::exchange(stalled_, false)) return;
+  // The process finds everything that came meanwhile at once, in order, as a socket would give it.
+  const std::deque<Input> inputs = std::exchange(held_back_, {});
+  for (const Input& run : inputs) input(run);
+  if (process_) {
+    renew_lease();
+    pump();
+  }
+}
+
+void Node::set_leg(std::size_t leg, bool up) {
+  legs_up_.at(leg) = up;
+  input([this, leg, up](SimulatedProcess& process) {
+    process.election.on_link(queue_.now(), leg, up, leg_address(leg, index_));
+  });
+}
+
+void Node::stop_gracefully() {
+  input([this](SimulatedProcess& process) { process.coordinator.request_stop(queue_.now()); });
+}
+
+// ---- from the wires ------------------------------------------------------------------------------------------------
+
+void Node::on_advertisement(std::size_t leg, IpAddress source, const ByteVector& packet) {
+  input([this, leg, source, packet](SimulatedProcess& process) {
+    process.election.on_packet(queue_.now(), leg,
+                               {.source = source,
+                                .destination = IpAddress::ipv4({224, 0, 0, 18}),
+                                .ttl = 255,
+                                .payload = packet});
+  });
+}
+
+void Node::on_frame(const ByteVector& frame) {
+  input([this, frame](SimulatedProcess& process) {
+    if (process.channel_up) process.replication.on_frame(queue_.now(), frame);
+  });
+}
+
+void Node::on_channel(bool up) {
+  input([this, up](SimulatedProcess& process) {
+    process.channel_up = up;
+    if (up) process.replication.on_channel_up(queue_.now());
+    else process.replication.on_channel_down(queue_.now());
+  });
+}
+
+bool Node::holds_addresses() const { return machine_.addresses_until && *machine_.addresses_until > queue_.now(); }
+
+// ---- the process's threads -----------------------------------------------------------------------------------------
+
+void Node::input(Input run) {
+  if (!process_) return;
+  if (stalled_) {
+    held_back_.push_back(std::move(run));
+    return;
+  }
+  run(*process_);
+  pump();
+}
+
+void Node::later(Duration delay, Input run) {
+  queue_.after(delay, [this, incarnation = incarnation_, run = std::move(run)] {
+    if (incarnation == incarnation_) input(run);
+  });
+}
+
+void Node::pump() {
+  if (!process_ || std::exchange(pumping_, true)) return;
+  for (bool again = true; again;) {
+    again = false;
+    for (const vrrp::Output& output : process_->election.take_outputs()) again = true, carry_out(output);
+    for (const failover::Output& output : process_->coordinator.take_outputs()) again = true, carry_out(output);
+    for (const sync::Output& output : process_->replication.take_outputs()) again = true, carry_out(output);
+  }
+  pumping_ = false;
+  tell_group_state();
+  capture_kernel_events();
+  arm_timer();
+}
+
+void Node::arm_timer() {
+  if (!process_) return;
+  std::optional<Instant> next;
+  for (const std::optional<Instant> deadline :
+       {process_->election.next_deadline(), process_->replication.next_deadline(), process_->coordinator.next_deadline()}) {
+    if (deadline && (!next || *deadline < *next)) next = deadline;
+  }
+  const std::uint64_t timer = ++timer_;
+  if (!next) return;
+  queue_.at(*next, [this, timer, incarnation = incarnation_] {
+    if (timer != timer_ || incarnation != incarnation_) return;
+    input([this](SimulatedProcess& process) {
+      process.election.on_timer(queue_.now());
+      process.coordinator.on_timer(queue_.now());
+      process.replication.on_timer(queue_.now());
+    });
+  });
+}
+
+void Node::carry_out(const vrrp::Output& output) {
+  std::visit(
+      [this](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, vrrp::SendAdvertisement>) {
+          if (legs_up_.at(what.router)) wires_.legs.at(what.router)->send(what.packet);
+        } else if constexpr (std::is_same_v<What, vrrp::StateChanged>) {
+          if (what.to == vrrp::State::initialize) return;
+          later(kThreadHop, [this, what](SimulatedProcess& process) {
+            process.coordinator.on_role_change(
+                queue_.now(), {.to = role_of(what.to), .cause = "", .at = what.at, .last_heard = what.last_heard});
+          });
+        } else if constexpr (std::is_same_v<What, vrrp::AnnounceAgain>) {
+          later(kThreadHop, [this](SimulatedProcess& process) { process.coordinator.on_announce_again(queue_.now()); });
+        } else if constexpr (std::is_same_v<What, vrrp::ActivePeerHeard>) {
+          later(kThreadHop,
+                [this](SimulatedProcess& process) { process.coordinator.on_active_peer_heard(queue_.now()); });
+        } else {
+          static_assert(std::is_same_v<What, vrrp::Notice>);
+        }
+      },
+      output);
+}
+
+void Node::carry_out(const failover::Output& output) {
+  std::visit(
+      [this](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, failover::RunStep>) {
+          run_step(what);
+        } else if constexpr (std::is_same_v<What, failover::AnnounceRound>) {
+          announce();
+        } else if constexpr (std::is_same_v<What, failover::RaiseEpoch>) {
+          process_->replication.become_source(queue_.now(), what.epoch);
+        } else if constexpr (std::is_same_v<What, failover::ResumeClaims>) {
+          later(kThreadHop, [this](SimulatedProcess& process) { process.election.reclaim(queue_.now()); });
+        } else if constexpr (std::is_same_v<What, failover::ReadyToExit>) {
+          queue_.after(Duration::zero(), [this, incarnation = incarnation_] {
+            if (incarnation == incarnation_) crash();
+          });
+        } else {
+          static_assert(std::is_same_v<What, failover::RoleReached> || std::is_same_v<What, failover::Alarm>);
+        }
+      },
+      output);
+}
+
+void Node::carry_out(const sync::Output& output) {
+  std::visit(
+      [this](const auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, sync::SendFrame>) {
+          if (process_->channel_up) wires_.dedicated->send(what.bytes);
+        } else if constexpr (std::is_same_v<What, sync::StartDump>) {
+          dump(what.dump);
+        } else if constexpr (std::is_same_v<What, sync::Apply>) {
+          later(between(random_, 50us, 500us), [this, operations = what.operations](SimulatedProcess& process) {
+            const std::vector<sync::Refusal> refusals = machine_.conntrack.apply(operations);
+            process.replication.on_applied(queue_.now(), refusals);
+          });
+        } else if constexpr (std::is_same_v<What, sync::PeerChanged>) {
+          process_->peer_alive = what.peer.alive;
+          later(kThreadHop, [this, peer = what.peer](SimulatedProcess& process) {
+            process.coordinator.on_peer(queue_.now(), {.alive = peer.alive,
+                                                       .primary = peer.group.role == sync::GroupRole::primary,
+                                                       .epoch = peer.group.primary_epoch});
+          });
+        } else if constexpr (std::is_same_v<What, sync::InSyncChanged>) {
+          later(kThreadHop, [this, in_sync = what.in_sync](SimulatedProcess& process) {
+            process.election.set_in_sync(queue_.now(), in_sync);
+          });
+        } else if constexpr (std::is_same_v<What, sync::CommitFinished>) {
+          later(kThreadHop, [this, what](SimulatedProcess& process) {
+            process.coordinator.on_step_finished(
+                queue_.now(), {.plan = what.plan, .step = failover::Step::commit, .ok = what.complete});
+          });
+        } else {
+          static_assert(std::is_same_v<What, sync::Notice>);
+        }
+      },
+      output);
+}
+
+// Every step takes its time before it has its effect; a newer plan may overtake it meanwhile.
+void Node::run_step(const failover::RunStep& run) {
+  later(between(random_, 10us, 2ms), [this, run](SimulatedProcess& process) {
+    if (!process.coordinator.is_current(run)) return;
+    if (run.step == failover::Step::commit) {
+      process.replication.commit(queue_.now(), run.plan);
+      return;
+    }
+    apply_step(run.step, run.epoch);
+    process.coordinator.on_step_finished(queue_.now(), {.plan = run.plan, .step = run.step});
+  });
+}
+
+void Node::apply_step(failover::Step step, std::uint64_t epoch) {
+  using failover::Step;
+  switch (step) {
+    case Step::activate_rules: machine_.rules = Rules::active_with_shield; break;
+    case Step::lower_shield: machine_.rules = Rules::active; break;
+    case Step::standby_rules: machine_.rules = Rules::closed; break;
+    case Step::add_addresses:
+      process_->lease_held = true;
+      process_->lease_renewed = queue_.now();
+      process_->lease_time = lease_time();
+      machine_.addresses_until = queue_.now() + process_->lease_time;
+      break;
+    case Step::remove_addresses:
+      process_->lease_held = false;
+      machine_.addresses_until.reset();
+      break;
+    case Step::announce: announce(); break;
+    case Step::become_source: process_->replication.become_source(queue_.now(), epoch); break;
+    case Step::become_replica: process_->replication.become_replica(queue_.now()); break;
+    case Step::release_claim: process_->election.release(queue_.now()); break;
+    case Step::commit:
+    case Step::await_peer: break;
+  }
+}
+
+Duration Node::lease_time() const { return process_->peer_alive ? kLeaseWithPeer : kLeaseAlone; }
+
+void Node::renew_lease() {
+  later(1s, [this](SimulatedProcess&) { renew_lease(); });
+  if (!process_->lease_held) return;
+  if (queue_.now() - process_->lease_renewed >= process_->lease_time) {
+    process_->lease_held = false;
+    process_->coordinator.on_lease_lapsed(queue_.now());
+    return;
+  }
+  process_->lease_renewed = queue_.now();
+  process_->lease_time = lease_time();
+  machine_.addresses_until = queue_.now() + process_->lease_time;
+}
+
+void Node::announce() {
+  last_announcement_ = queue_.now();
+  if (on_announcement) on_announcement();
+}
+
+void Node::tell_group_state() {
+  if (!process_) return;
+  sync::GroupRole role = sync::GroupRole::unknown;
+  switch (process_->coordinator.role()) {
+    case failover::Role::starting: break;
+    case failover::Role::backup: role = sync::GroupRole::backup; break;
+    case failover::Role::primary: role = sync::GroupRole::primary; break;
+    case failover::Role::fault: role = sync::GroupRole::fault; break;
+  }
+  process_->replication.set_group_state(
+      queue_.now(), {.role = role,
+                     .priority = process_->election.effective_priority(),
+                     .legs_up = std::ranges::all_of(legs_up_, [](bool up) { return up; }),
+                     .primary_epoch = process_->coordinator.epoch()});
+}
+
+// The dump goes on while the table changes; a piece holds what is there when it is read.
+void Node::dump(std::uint64_t id) {
+  const auto keys = std::make_shared<std::vector<sync::EntryKey>>(machine_.conntrack.keys());
+  later(between(random_, 50us, 500us),
+        [this, id, keys](SimulatedProcess& process) { dump_piece(process, id, *keys, 0); });
+}
+
+void Node::dump_piece(SimulatedProcess& process, std::uint64_t id, const std::vector<sync::EntryKey>& keys,
+                      std::size_t from) {
+  std::vector<sync::ConntrackEntry> entries;
+  const std::size_t to = std::min(keys.size(), from + kDumpPiece);
+  for (std::size_t i = from; i < to; ++i) {
+    if (const sync::ConntrackEntry* entry = machine_.conntrack.find(keys[i])) entries.push_back(*entry);
+  }
+  const bool last = to == keys.size();
+  process.replication.on_dump(queue_.now(), id, entries,
+                              last ? machine_.conntrack.expectations() : std::vector<sync::Expectation>{});
+  if (last) {
+    process.replication.on_dump_end(queue_.now(), id, true);
+    return;
+  }
+  later(between(random_, 50us, 300us), [this, id, keys, to](SimulatedProcess& next) { dump_piece(next, id, keys, to); });
+}
+
+// What changed in the kernel, except by our own injections, reaches the engine a little later and in order.
+void Node::capture_kernel_events() {
+  if (!process_) return;
+  std::vector<sync::Event> events = machine_.conntrack.take_events();
+  if (events.empty()) return;
+  if (events_to_lose_ > 0) {
+    events_to_lose_ -= std::min(events_to_lose_, events.size());
+    later(kThreadHop, [this](SimulatedProcess& process) { process.replication.on_overrun(queue_.now()); });
+    return;
+  }
+  later(kThreadHop, [this, events = std::move(events)](SimulatedProcess& process) {
+    for (const sync::Event& event : events) process.replication.on_event(queue_.now(), event);
+  });
+}
+
+}  // namespace ftfw::sim
