@@ -2,6 +2,7 @@
 // clock does not start at zero, so code that takes zero for "never" is found.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <functional>
 #include <map>
@@ -19,6 +20,8 @@ class EventQueue {
 
   void at(Instant when, Action action) { pending_.emplace(std::pair(std::max(when, now_), next_++), std::move(action)); }
   void after(Duration delay, Action action) { at(now_ + delay, std::move(action)); }
+
+  bool next_due(Instant until) const { return !pending_.empty() && pending_.begin()->first.first <= until; }
 
   // Runs the next event, if it is due by `until`. False when there is none; then the clock stands at `until`.
   bool run_next(Instant until) {

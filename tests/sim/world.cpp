@@ -1,0 +1,340 @@
+#include "tests/sim/world.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+#include <utility>
+
+namespace ftfw::sim {
+namespace {
+
+constexpr Duration kInterval = 100ms;
+// Two holders of the addresses on networks that pass advertisements: one down interval and a few lost packets.
+constexpr Duration kTwoHoldersLimit = 10 * kInterval;
+constexpr Duration kSettleLimit = 75s;  // a node that is not in sync blocks preemption for up to a minute
+// Longest time that an undisturbed pair may take to replicate a change, and what counts as undisturbed.
+constexpr Duration kReplicationLimit = 1s;
+constexpr Duration kQuietTime = 8s;
+constexpr Duration kClientPace = 20ms;
+constexpr std::size_t kMaxFlows = 60;
+
+config::Config reference_pair() {
+  config::Config config;
+  config.nodes = {{.name = "fw-1", .priority = 100, .replication_address = IpAddress::ipv4({192, 168, 100, 100})},
+                  {.name = "fw-2", .priority = 80, .replication_address = IpAddress::ipv4({192, 168, 100, 200})}};
+  config.vrrp.version = 3;
+  config.vrrp.advertisement_interval = kInterval;
+  config.group.name = "G1";
+  config.group.routers = {
+      {.name = "VI_1", .interface = "eth1", .id = 61, .addresses = {{IpAddress::ipv4({192, 168, 2, 100}), 32}}},
+      {.name = "VI_2", .interface = "eth0", .id = 62, .addresses = {{IpAddress::ipv4({192, 168, 0, 100}), 32}}}};
+  config.replication.protocols = {6};
+  config.replication.compare_interval = 3s;
+  return config;
+}
+
+IpAddress source_on(std::size_t leg, std::size_t node) {
+  return IpAddress::ipv4({192, 168, static_cast<std::uint8_t>(leg), static_cast<std::uint8_t>(node + 1)});
+}
+
+// Source-translated as the reference ruleset does it.
+sync::ConntrackEntry new_entry(std::uint64_t number) {
+  const auto port = static_cast<std::uint16_t>(1024 + number % 60000);
+  sync::ConntrackEntry entry;
+  entry.key.original = {.source = IpAddress::ipv4({192, 168, 2, 3}),
+                        .destination = IpAddress::ipv4({192, 168, 0, 3}),
+                        .protocol = 6,
+                        .source_port = port,
+                        .destination_port = 80};
+  entry.reply = entry.key.original.inverse();
+  entry.reply.destination = IpAddress::ipv4({192, 168, 0, 100});
+  entry.status = sync::status::kConfirmed | sync::status::kSeenReply | sync::status::kAssured |
+                 sync::status::kSourceNat | sync::status::kSourceNatDone | sync::status::kDestinationNatDone;
+  entry.timeout_s = 432000;
+  entry.tcp = sync::TcpInfo{.state = sync::TcpState::established, .flags_original = 0x03, .flags_reply = 0x03};
+  return entry;
+}
+
+}  // namespace
+
+World::World(std::uint64_t seed) : random_(seed) {
+  const config::Config config = reference_pair();
+  for (std::size_t i = 0; i < 2; ++i) nodes_.push_back(std::make_unique<Node>(queue_, random_, config, i));
+  for (std::size_t i = 0; i < 2 * kLegs; ++i) legs_.push_back(std::make_unique<Path>(queue_, random_));
+  for (std::size_t i = 0; i < 2; ++i) dedicated_.push_back(std::make_unique<Path>(queue_, random_));
+  for (std::size_t from = 0; from < 2; ++from) {
+    Node& to = *nodes_[1 - from];
+    Node::Wires wires;
+    for (std::size_t leg = 0; leg < kLegs; ++leg) {
+      leg_path(from, leg).connect([&to, leg, source = source_on(leg, from)](const ByteVector& packet) {
+        if (to.leg_up(leg)) to.on_advertisement(leg, source, packet);
+      });
+      wires.legs.push_back(&leg_path(from, leg));
+    }
+    dedicated_path(from).connect([&to](const ByteVector& frame) { to.on_frame(frame); });
+    wires.dedicated = &dedicated_path(from);
+    nodes_[from]->connect(std::move(wires));
+    nodes_[from]->on_announcement = [this, from] { neighbours_send_to_ = from; };
+  }
+  start(0);
+  start(1);
+  queue_.after(kClientPace, [this] { client_acts(); });
+  queue_.after(20ms, [this] { try_handshake(); });
+}
+
+void World::run(Duration time) {
+  const Instant until = queue_.now() + time;
+  while (!violation_ && queue_.next_due(until)) {
+    queue_.run_next(until);
+    check();
+  }
+  if (!violation_) queue_.run_next(until);
+}
+
+void World::run_until_settled() {
+  last_fault_ = queue_.now();
+  const Instant deadline = queue_.now() + kSettleLimit;
+  std::string why;
+  while (!violation_ && queue_.now() < deadline) {
+    run(250ms);
+    if (!primary()) why = "not exactly one primary";
+    else why = table_difference();
+    if (why.empty()) return;
+  }
+  if (!violation_) violated("not settled: " + why);
+}
+
+// ---- faults --------------------------------------------------------------------------------------------------------
+
+void World::crash(std::size_t node) {
+  note_failure(node);
+  nodes_.at(node)->crash();
+  association_.at(node) = 0;
+}
+
+void World::reboot(std::size_t node) {
+  note_failure(node);
+  nodes_.at(node)->reboot();
+  association_.at(node) = 0;
+}
+
+void World::start(std::size_t node) {
+  last_fault_ = queue_.now();
+  nodes_.at(node)->start();
+}
+
+void World::stall(std::size_t node) {
+  note_failure(node);
+  nodes_.at(node)->stall();
+}
+
+void World::resume(std::size_t node) {
+  last_fault_ = queue_.now();
+  nodes_.at(node)->resume();
+}
+
+void World::stop_gracefully(std::size_t node) {
+  note_failure(node);
+  nodes_.at(node)->stop_gracefully();
+  association_.at(node) = 0;
+}
+
+void World::cut_leg(std::size_t node, std::size_t leg) {
+  note_failure(node);
+  leg_path(node, leg).cut();
+  leg_path(1 - node, leg).cut();
+  nodes_.at(node)->set_leg(leg, false);
+}
+
+void World::restore_leg(std::size_t node, std::size_t leg) {
+  last_fault_ = queue_.now();
+  leg_path(node, leg).restore();
+  leg_path(1 - node, leg).restore();
+  nodes_.at(node)->set_leg(leg, true);
+}
+
+void World::mute_leg(std::size_t from, std::size_t leg, bool muted) {
+  note_failure(from);
+  if (muted) leg_path(from, leg).cut();
+  else leg_path(from, leg).restore();
+}
+
+void World::cut_dedicated(bool cut) {
+  for (std::size_t from = 0; from < 2; ++from) mute_dedicated(from, cut);
+}
+
+void World::mute_dedicated(std::size_t from, bool muted) {
+  note_failure(from);
+  if (muted) dedicated_path(from).cut();
+  else dedicated_path(from).restore();
+}
+
+void World::set_dedicated_faults(const PathFaults& faults) {
+  for (const auto& path : dedicated_) path->set_faults(faults);
+}
+
+void World::set_leg_faults(const PathFaults& faults) {
+  for (const auto& path : legs_) path->set_faults(faults);
+}
+
+void World::lose_events(std::size_t node, std::size_t count) { nodes_.at(node)->lose_events(count); }
+
+// What the standby's kernel holds now must not be lost by what follows. If nothing was broken for a while, it must
+// hold all that is older than a moment, and nothing that was closed longer ago.
+void World::note_failure(std::size_t node) {
+  const bool was_quiet = queue_.now() - last_fault_ > kQuietTime && primary() == node;
+  last_fault_ = queue_.now();
+  const FakeConntrack& standby = nodes_.at(1 - node)->machine().conntrack;
+  std::set<sync::EntryKey> living;
+  for (auto& [number, flow] : flows_) {
+    living.insert(flow.entry.key);
+    flow.on_standby_at_failure = standby.find(flow.entry.key) != nullptr;
+    if (was_quiet && !flow.on_standby_at_failure && queue_.now() - flow.created > kReplicationLimit) {
+      violated(fmt::format("flow {} was not on the standby when the primary failed", number));
+    }
+  }
+  for (const sync::EntryKey& key : standby.keys()) {
+    if (living.contains(key)) continue;
+    excused_.insert(key);
+    const auto closed = closed_.find(key);
+    if (was_quiet && closed != closed_.end() && queue_.now() - closed->second > kReplicationLimit) {
+      violated("a closed flow was still on the standby: " + key.original.to_string());
+    }
+  }
+}
+
+// ---- the dedicated channel -----------------------------------------------------------------------------------------
+
+void World::try_handshake() {
+  queue_.after(20ms, [this] { try_handshake(); });
+  const bool associated = association_[0] == association_[1] && association_[0] != 0;
+  const bool possible = std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); }) &&
+                        std::ranges::none_of(dedicated_, [](const auto& path) { return path->is_cut(); });
+  if (associated || !possible) return;
+  association_.fill(next_association_++);
+  for (const auto& node : nodes_) node->on_channel(true);
+}
+
+// ---- clients -------------------------------------------------------------------------------------------------------
+
+bool World::forwards(std::size_t index) const {
+  const Node& node = *nodes_.at(index);
+  return node.machine().rules != Rules::closed && node.leg_up(0) && node.leg_up(1);
+}
+
+// Where a packet of the clients ends up: with the node that announced last, if that one still answers for itself.
+std::optional<std::size_t> World::gateway() const {
+  if (!forwards(neighbours_send_to_)) return std::nullopt;
+  return neighbours_send_to_;
+}
+
+void World::client_acts() {
+  queue_.after(between(random_, kClientPace / 2, kClientPace * 2), [this] { client_acts(); });
+  const auto what = std::uniform_int_distribution<int>(0, 9)(random_);
+  if (what < 3 && flows_.size() < kMaxFlows) open_flow();
+  else if (what < 9) use_flow();
+  else close_flow();
+  for (const auto& node : nodes_) node->capture_kernel_events();
+}
+
+void World::open_flow() {
+  const auto at = gateway();
+  if (!at) return;
+  Flow flow{.entry = new_entry(next_flow_), .created = queue_.now()};
+  if (!nodes_[*at]->machine().conntrack.kernel_create(flow.entry)) return;
+  flows_.emplace(next_flow_++, std::move(flow));
+}
+
+void World::use_flow() {
+  const auto at = gateway();
+  if (!at || flows_.empty()) return;
+  auto chosen = flows_.begin();
+  std::advance(chosen, std::uniform_int_distribution<std::ptrdiff_t>(0, std::ssize(flows_) - 1)(random_));
+  Node& node = *nodes_[*at];
+  if (node.machine().conntrack.kernel_packet(chosen->second.entry.key)) {
+    chosen->second.on_standby_at_failure = false;
+    return;
+  }
+  // Unknown flow: dropped under the shield or where the address is not; otherwise our own stack answers with a reset.
+  if (node.machine().rules == Rules::active_with_shield || !node.holds_addresses()) return;
+  ++resets_;
+  if (chosen->second.on_standby_at_failure) {
+    violated(fmt::format("flow {} was on the standby when the primary failed, and is reset", chosen->first));
+  }
+  flows_.erase(chosen);
+}
+
+void World::close_flow() {
+  const auto at = gateway();
+  if (!at || flows_.empty()) return;
+  auto chosen = flows_.begin();
+  std::advance(chosen, std::uniform_int_distribution<std::ptrdiff_t>(0, std::ssize(flows_) - 1)(random_));
+  // A primary whose process is gone or stands still tells nobody that a flow ended: not what is looked at here.
+  if (!nodes_[*at]->running() || nodes_[*at]->stalled()) return;
+  if (!nodes_[*at]->machine().conntrack.kernel_destroy(chosen->second.entry.key)) return;
+  closed_[chosen->second.entry.key] = queue_.now();
+  flows_.erase(chosen);
+}
+
+// ---- invariants ----------------------------------------------------------------------------------------------------
+
+std::optional<std::size_t> World::primary() const {
+  std::optional<std::size_t> found;
+  for (std::size_t i = 0; i < 2; ++i) {
+    if (!nodes_[i]->holds_addresses() || !forwards(i)) continue;
+    if (found) return std::nullopt;
+    found = i;
+  }
+  return found;
+}
+
+void World::check() {
+  for (std::size_t i = 0; i < 2; ++i) {
+    const Node& node = *nodes_[i];
+    if (node.running() && node.process()->lease_held && node.machine().rules == Rules::closed) {
+      violated(fmt::format("{} holds the addresses while nothing is forwarded", node.name()));
+    }
+  }
+  const bool network_heals = std::ranges::none_of(legs_, [](const auto& path) { return path->is_cut(); });
+  const bool nobody_stands_still =
+      std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); });
+  const bool two = nodes_[0]->holds_addresses() && nodes_[1]->holds_addresses();
+  if (!two || !network_heals || !nobody_stands_still) {
+    two_holders_since_.reset();
+  } else if (!two_holders_since_) {
+    two_holders_since_ = queue_.now();
+  } else if (queue_.now() - *two_holders_since_ > kTwoHoldersLimit) {
+    violated("both nodes hold the addresses on a connected network");
+  }
+}
+
+void World::violated(std::string text) {
+  if (!violation_) violation_ = fmt::format("at {:.3f} s: {}", in_milliseconds(queue_.now().time_since_epoch()) / 1000, text);
+}
+
+// Every living flow stands in both tables with its state, and nothing else does. Timeouts aside.
+std::string World::table_difference() const {
+  std::set<sync::EntryKey> living;
+  for (const auto& [number, flow] : flows_) living.insert(flow.entry.key);
+  const std::size_t at = *primary();
+  const FakeConntrack& mine = nodes_[at]->machine().conntrack;
+  const FakeConntrack& theirs = nodes_[1 - at]->machine().conntrack;
+  for (const sync::EntryKey& key : mine.keys()) {
+    if (!living.contains(key) && !excused_.contains(key)) return "a closed flow stands on the primary: " + key.original.to_string();
+  }
+  if (!nodes_[1 - at]->running()) return "";
+  for (const sync::EntryKey& key : theirs.keys()) {
+    if (mine.find(key) == nullptr) return "a flow stands on the standby only: " + key.original.to_string();
+  }
+  for (const sync::EntryKey& key : mine.keys()) {
+    const sync::ConntrackEntry* copy = theirs.find(key);
+    if (copy == nullptr) return "a flow is missing on the standby: " + key.original.to_string();
+    if (copy->tcp->state != mine.find(key)->tcp->state || copy->reply != mine.find(key)->reply) {
+      return "a flow differs on the standby: " + key.original.to_string();
+    }
+  }
+  return "";
+}
+
+}  // namespace ftfw::sim
