@@ -15,6 +15,10 @@
 namespace ftfw::vrrp {
 namespace {
 
+// Messages in one datagram. The kernel's answers to all of them must fit into the socket's receive buffer (64
+// KiB by libnl's default, about a kilobyte each).
+constexpr std::size_t kMaxBatch = 32;
+
 template <auto Free>
 struct Freeing {
   template <typename T>
@@ -176,25 +180,45 @@ struct Planned {
   Change change = Change::create;
 };
 
-Status apply(nl_sock* socket, std::span<const Planned> plan, std::chrono::seconds lifetime) {
-  if (plan.empty()) return {};
+bool is_success(Change change, int error) {
+  const bool gone_already = change == Change::remove && (error == EADDRNOTAVAIL || error == ENODEV);
+  return error == 0 || gone_already;
+}
+
+Status apply_batch(nl_sock* socket, std::span<const Planned> plan, std::chrono::seconds lifetime) {
+  Status first_failure;
   std::vector<Message> messages;
+  std::vector<const Planned*> sent;
   for (const Planned& step : plan) {
     auto message = build(step.address, lifetime, step.change);
-    if (!message) return std::unexpected(message.error());
-    messages.push_back(std::move(*message));
-  }
-  const auto answers = send_batch(socket, messages);
-  if (!answers) return std::unexpected(answers.error());
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    const int error = (*answers)[i];
-    const bool gone_already = plan[i].change == Change::remove && (error == EADDRNOTAVAIL || error == ENODEV);
-    if (error != 0 && !gone_already) {
-      const char* verb = plan[i].change == Change::remove ? "remove " : "set ";
-      return fail_errno(verb + describe(plan[i].address), error, Blame::kernel);
+    if (message) {
+      messages.push_back(std::move(*message));
+      sent.push_back(&step);
+    } else if (first_failure) {
+      first_failure = std::unexpected(message.error());
     }
   }
-  return {};
+  if (messages.empty()) return first_failure;
+  const auto answers = send_batch(socket, messages);
+  if (!answers) return std::unexpected(answers.error());
+  for (std::size_t i = 0; i < sent.size(); ++i) {
+    const int error = (*answers)[i];
+    if (is_success(sent[i]->change, error) || !first_failure) continue;
+    const char* verb = sent[i]->change == Change::remove ? "remove " : "set ";
+    first_failure = fail_errno(verb + describe(sent[i]->address), error, Blame::kernel);
+  }
+  return first_failure;
+}
+
+// Everything is tried: an address that cannot be set (its interface is gone) must not let the others expire.
+Status apply(nl_sock* socket, std::span<const Planned> plan, std::chrono::seconds lifetime) {
+  Status first_failure;
+  for (std::size_t done = 0; done < plan.size(); done += kMaxBatch) {
+    const auto part = plan.subspan(done, std::min(kMaxBatch, plan.size() - done));
+    auto applied = apply_batch(socket, part, lifetime);
+    if (!applied && first_failure) first_failure = std::move(applied);
+  }
+  return first_failure;
 }
 
 }  // namespace

@@ -31,9 +31,10 @@ class VirtualAddresses {
  public:
   static Result<VirtualAddresses> open();
 
-  // All in one batch of messages; those of ours that stand already are renewed. The lifetime is in whole
-  // seconds, the kernel ends it up to a second late. Refuses, before anything is changed, if one of them is
-  // somebody else's address on this machine (Blame::configuration, EEXIST).
+  // In one batch of messages (32 at a time); those of ours that stand already are renewed. All are tried, the
+  // first refusal is returned. The lifetime is in whole seconds, the kernel ends it up to a second late.
+  // Refuses, before anything is changed, if one of them is somebody else's address on this machine
+  // (Blame::configuration, EEXIST).
   Status add(std::span<const VirtualAddress> addresses, std::chrono::seconds lifetime);
 
   // Sets the lifetime anew. The kernel re-creates an address that is gone: the caller must not renew what it
