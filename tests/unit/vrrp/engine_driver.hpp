@@ -1,0 +1,157 @@
+// Drives one vrrp::Engine under a virtual clock: time passes through every deadline, packets are made from
+// values. The node under test is 192.168.2.1 on leg 0 (eth1, id 61) and 192.168.0.1 on leg 1 (eth0, id 62).
+#pragma once
+
+#include <algorithm>
+#include <string>
+#include <vector>
+
+#include "vrrp/advertisement.hpp"
+#include "vrrp/engine.hpp"
+
+namespace ftfw::test {
+
+inline IpAddress ip(const char* text) {
+  return *IpAddress::parse(text);
+}
+
+inline vrrp::Settings two_legs(std::uint8_t priority = 100) {
+  vrrp::Settings settings;
+  settings.priority = priority;
+  settings.routers = {{"VI_1", "eth1", 61, {ip("192.168.2.100")}},
+                      {"VI_2", "eth0", 62, {ip("192.168.0.100")}}};
+  return settings;
+}
+
+inline vrrp::Settings one_leg(std::uint8_t priority = 100) {
+  vrrp::Settings settings = two_legs(priority);
+  settings.routers.pop_back();
+  return settings;
+}
+
+inline vrrp::Settings version_2(vrrp::Settings settings) {
+  settings.version = 2;
+  settings.pass = vrrp::Pass{'p', 'a', 'p', 'a', 's', '_', 'c', 'o'};
+  return settings;
+}
+
+struct Sent {
+  Instant at;
+  std::size_t router;
+  vrrp::Advertisement advertisement;
+};
+
+struct Driver {
+  explicit Driver(vrrp::Settings settings) : engine(std::move(settings)) {}
+
+  static IpAddress own_address(std::size_t router) { return ip(router == 0 ? "192.168.2.1" : "192.168.0.1"); }
+  static IpAddress peer_address(std::size_t router) {
+    return ip(router == 0 ? "192.168.2.2" : "192.168.0.2");
+  }
+
+  void links_up() {
+    for (std::size_t i = 0; i < engine.settings().routers.size(); ++i) link(i, true);
+  }
+  void link(std::size_t router, bool usable) {
+    engine.on_link(now, router, usable, own_address(router));
+    drain();
+  }
+  Driver& started() {
+    links_up();
+    engine.start(now);
+    drain();
+    return *this;
+  }
+  // To Active by silence, and forgets how it came about.
+  Driver& active() {
+    started();
+    advance(5 * engine.settings().advertisement_interval);
+    forget();
+    return *this;
+  }
+
+  // Lets time pass; every deadline is met exactly.
+  void advance(Duration duration) {
+    const Instant end = now + duration;
+    for (auto due = engine.next_deadline(); due && *due <= end; due = engine.next_deadline()) {
+      now = std::max(now, *due);
+      engine.on_timer(now);
+      drain();
+    }
+    now = end;
+  }
+  // The machine sleeps: no deadline is met, then the timer runs.
+  void sleep(Duration duration) {
+    now += duration;
+    engine.on_timer(now);
+    drain();
+  }
+
+  vrrp::Advertisement advertisement(std::uint8_t priority, std::size_t router = 0) const {
+    const vrrp::Settings& settings = engine.settings();
+    return {.version = settings.version,
+            .id = settings.routers.at(router).id,
+            .priority = priority,
+            .interval = settings.advertisement_interval,
+            .addresses = settings.routers.at(router).addresses,
+            .pass = settings.pass};
+  }
+  void receive(const vrrp::Advertisement& advertisement, std::size_t router = 0,
+               std::optional<IpAddress> source = std::nullopt) {
+    const IpAddress from = source.value_or(peer_address(router));
+    const ByteVector pdu = vrrp::encode(advertisement, from, vrrp::multicast_group_ipv4());
+    receive_bytes(pdu, router, from);
+  }
+  void receive_bytes(ByteSpan pdu, std::size_t router, const IpAddress& source, std::uint8_t ttl = 255) {
+    engine.on_packet(now, router, {source, vrrp::multicast_group_ipv4(), ttl, pdu});
+    drain();
+  }
+  void hear(std::uint8_t priority, std::size_t router = 0) {
+    receive(advertisement(priority, router), router);
+  }
+  // The peer advertises on every leg, each interval, for that long.
+  void hear_for(Duration duration, std::uint8_t priority) {
+    const Instant end = now + duration;
+    while (now < end) {
+      for (std::size_t i = 0; i < engine.settings().routers.size(); ++i) hear(priority, i);
+      advance(std::min<Duration>(engine.settings().advertisement_interval, end - now));
+    }
+  }
+
+  template <typename T>
+  std::vector<T> outputs() const {
+    std::vector<T> found;
+    for (const vrrp::Output& output : all) {
+      if (const T* match = std::get_if<T>(&output)) found.push_back(*match);
+    }
+    return found;
+  }
+  std::vector<vrrp::NoticeKind> notices() const {
+    std::vector<vrrp::NoticeKind> kinds;
+    for (const vrrp::Notice& notice : outputs<vrrp::Notice>()) kinds.push_back(notice.kind);
+    return kinds;
+  }
+  vrrp::Cause last_cause() const { return outputs<vrrp::StateChanged>().back().cause; }
+  void forget() {
+    all.clear();
+    sent.clear();
+  }
+  void drain() {
+    for (vrrp::Output& output : engine.take_outputs()) {
+      if (const auto* send = std::get_if<vrrp::SendAdvertisement>(&output)) {
+        const auto decoded =
+            vrrp::decode(send->packet, own_address(send->router), vrrp::multicast_group_ipv4());
+        sent.push_back({now, send->router, decoded.value().advertisement});
+      }
+      all.push_back(std::move(output));
+    }
+  }
+  vrrp::State state() const { return engine.state(); }
+
+  vrrp::Engine engine;
+  Instant now{1000s};
+  std::vector<vrrp::Output> all;
+  std::vector<Sent> sent;
+};
+
+}  // namespace ftfw::test

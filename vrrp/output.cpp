@@ -1,0 +1,39 @@
+#include "vrrp/output.hpp"
+
+#include <fmt/format.h>
+
+namespace ftfw::vrrp {
+
+std::string to_string(const Cause& cause, const Settings& settings) {
+  const auto leg = [&] {
+    const RouterSettings& router = settings.routers.at(cause.router);
+    return fmt::format("{} ({})", router.name, router.interface);
+  };
+  switch (cause.kind) {
+    case Cause::Kind::started:
+      return "started";
+    case Cause::Kind::claimed_at_start:
+      return "claimed at start";
+    case Cause::Kind::silence:
+      return "the peer fell silent";
+    case Cause::Kind::priority_zero:
+      return "the peer released";
+    case Cause::Kind::preempted:
+      return "preempted a lower priority";
+    case Cause::Kind::better_advertisement:
+      return fmt::format("better advertisement on {}", leg());
+    case Cause::Kind::link_lost:
+      return fmt::format("link of {} lost", leg());
+    case Cause::Kind::link_restored:
+      return fmt::format("link of {} restored", leg());
+    case Cause::Kind::lateness:
+      return "this machine was not run in time";
+    case Cause::Kind::released:
+      return "released";
+    case Cause::Kind::stopped:
+      return "stopped";
+  }
+  return "?";
+}
+
+}  // namespace ftfw::vrrp
