@@ -41,18 +41,19 @@ int hex_value(char digit) {
 
 Status check_file(int fd, const std::string& path) {
   struct stat info{};
-  if (::fstat(fd, &info) != 0) return fail_errno(path, errno);
+  if (::fstat(fd, &info) != 0) return fail_errno("cannot read the key file " + path, errno);
   if (!S_ISREG(info.st_mode))
-    return fail(Blame::configuration, fmt::format("{} is not a regular file", path));
+    return fail(Blame::configuration, fmt::format("the key file {} is not a regular file", path));
   if (info.st_uid != 0 && info.st_uid != ::geteuid()) {
     return fail(Blame::configuration,
-                fmt::format("{} belongs to user {}, who can read and replace it: chown root {}", path,
-                            info.st_uid, path));
+                fmt::format("the key file {} belongs to user {}, who can read and replace it: chown root {}",
+                            path, info.st_uid, path));
   }
   if ((info.st_mode & kForeignBits) != 0) {
-    return fail(Blame::configuration,
-                fmt::format("{} has mode {:04o}, so others than its owner can use it: chmod 600 {}", path,
-                            info.st_mode & 07777, path));
+    return fail(
+        Blame::configuration,
+        fmt::format("the key file {} has mode {:04o}, so others than its owner can use it: chmod 600 {}",
+                    path, info.st_mode & 07777, path));
   }
   return {};
 }
@@ -61,7 +62,7 @@ Status read_text(int fd, const std::string& path, KeyText& text) {
   while (text.size < text.bytes.size()) {
     const ssize_t count = ::read(fd, text.bytes.data() + text.size, text.bytes.size() - text.size);
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail_errno(path, errno);
+    if (count < 0) return fail_errno("cannot read the key file " + path, errno);
     if (count == 0) break;
     text.size += static_cast<std::size_t>(count);
   }
@@ -76,8 +77,9 @@ Status decode(std::string_view text, const std::string& path, std::span<std::uin
     const std::string found = !hex                       ? "something else"
                               : text.size() > kHexDigits ? fmt::format("more than {}", kHexDigits)
                                                          : fmt::to_string(text.size());
-    return fail(Blame::configuration, fmt::format("{} must hold {} bytes as {} hex digits, found {}", path,
-                                                  ReplicationKey::kBytes, kHexDigits, found));
+    return fail(Blame::configuration,
+                fmt::format("the key file {} must hold {} bytes as {} hex digits, found {}", path,
+                            ReplicationKey::kBytes, kHexDigits, found));
   }
   for (std::size_t i = 0; i < out.size(); ++i) {
     out[i] = static_cast<std::uint8_t>(hex_value(text[2 * i]) << 4 | hex_value(text[2 * i + 1]));
@@ -89,11 +91,12 @@ Status write_text(int fd, const std::string& path, std::string_view text) {
   while (!text.empty()) {
     const ssize_t count = ::write(fd, text.data(), text.size());
     if (count < 0 && errno == EINTR) continue;
-    if (count < 0) return fail_errno(path, errno);
+    if (count < 0) return fail_errno("cannot write the key file " + path, errno);
     text.remove_prefix(static_cast<std::size_t>(count));
   }
   // The umask can only have taken bits away; the owner must be able to read.
-  if (::fchmod(fd, S_IRUSR | S_IWUSR) != 0 || ::fsync(fd) != 0) return fail_errno(path, errno);
+  if (::fchmod(fd, S_IRUSR | S_IWUSR) != 0 || ::fsync(fd) != 0)
+    return fail_errno("cannot write the key file " + path, errno);
   return {};
 }
 
@@ -125,7 +128,7 @@ ReplicationKey::~ReplicationKey() {
 Result<ReplicationKey> read_key_file(const std::string& path) {
   // O_NONBLOCK: a FIFO in this place must not hang the start.
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
-  if (!fd) return fail_errno(path, errno);
+  if (!fd) return fail_errno("cannot open the key file " + path, errno);
   if (const Status checked = check_file(fd.get(), path); !checked) return std::unexpected(checked.error());
   KeyText text;
   if (const Status read = read_text(fd.get(), path, text); !read) return std::unexpected(read.error());
@@ -138,7 +141,7 @@ Result<ReplicationKey> read_key_file(const std::string& path) {
 Status write_new_key_file(const std::string& path) {
   const UniqueFd fd(
       ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, S_IRUSR | S_IWUSR));
-  if (!fd) return fail_errno(path, errno);
+  if (!fd) return fail_errno("cannot write the key file " + path, errno);
   ReplicationKey key;
   Status written = draw_random(key.writable_bytes());
   if (written) {
