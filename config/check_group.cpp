@@ -85,18 +85,16 @@ void check_routers(const Config& config, DiagnosticList& diagnostics) {
 void check_address(const Placed& one, const Config& config, DiagnosticList& diagnostics) {
   const IpAddress& address = one.prefix.address;
   if (!address.is_ipv4()) {
-    if (config.vrrp.version == 2) {
-      diagnostics.error(
-          one.where, fmt::format("VRRP version 2 carries IPv4 addresses only, not {}", address.to_string()),
-          "version = 3");
-    }
-    if (one.router->addresses.front().address.is_ipv4()) {
-      diagnostics.error(one.where, fmt::format("{} mixes IPv4 and IPv6 addresses", one.router->name),
-                        "a virtual router has one family: add a second one on the same interface");
-    }
+    diagnostics.error(
+        one.where,
+        config.vrrp.version == 2
+            ? fmt::format("VRRP version 2 carries IPv4 addresses only, not {}", address.to_string())
+            : fmt::format("IPv6 virtual addresses are not implemented in this version: {}",
+                          address.to_string()),
+        "an IPv4 address, for example \"192.168.2.100\"");
+    return;
   }
-  const std::uint8_t full = address.is_ipv4() ? 32 : 128;
-  if (address.is_ipv4() && one.prefix.length < full - 1 && network_of(one.prefix).address == address) {
+  if (one.prefix.length < 31 && network_of(one.prefix).address == address) {
     diagnostics.error(one.where,
                       fmt::format("{} is the address of the network, not of a host", one.prefix.to_string()));
   }

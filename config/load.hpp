@@ -1,6 +1,6 @@
 // The text of a configuration file -> one immutable Config, or every reason why not. Pure: no file, no
-// machine. Of syntax the parser's first error is reported, of meaning all errors at once. Warnings may
-// accompany a Config. Source of the keys: config/README.md.
+// machine. Of syntax the parser's first error is reported, of meaning all errors at once. Warnings accompany
+// a Config only: beside errors they would often be mere consequences. Source of the keys: config/README.md.
 #pragma once
 
 #include <optional>

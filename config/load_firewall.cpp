@@ -98,7 +98,8 @@ Flowtable read_flowtable(Section& section) {
 }
 
 void read_log(Section& firewall, Firewall& out) {
-  auto section = firewall.table({"log", "[firewall.log] with invalid = \"PREFIX: \""}, "[firewall.log]");
+  auto section =
+      firewall.table({"log", "for example: [firewall.log] with invalid = \"PREFIX: \""}, "[firewall.log]");
   if (!section) return;
   const auto value = section->value({"invalid", "\"FORWARD-INVALID: \""});
   const auto prefix = value ? value->text() : std::nullopt;
@@ -132,8 +133,8 @@ bool check_host_bits(const IpPrefix& prefix, const Value& value) {
 
 Firewall read_firewall(Section& root) {
   Firewall firewall;
-  auto section = root.table({"firewall", "[firewall] with the interfaces inside and outside", Need::required},
-                            "[firewall]");
+  auto section = root.table(
+      {"firewall", "add [firewall] with the interfaces inside and outside", Need::required}, "[firewall]");
   if (!section) return firewall;
   if (const auto policy = section->choice({"forward_policy", "\"drop\""}, kForwardPolicies)) {
     firewall.forward_policy = kForwardPolicyValues.at(policy->value);

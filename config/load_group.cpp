@@ -35,13 +35,12 @@ Node read_node(const std::string& name, Section& section) {
     section.diagnostics().error(section.where(), fmt::format("a node cannot be named {}", quoted(name)),
                                 "letters, digits, '-', '_' and '.', 63 at most");
   }
-  if (section.has("priority")) {
-    const auto value = *section.value({"priority", "100"});
-    const auto number = value.node.as_integer();
+  if (const auto value = section.value({"priority", "100"})) {
+    const auto number = value->node.as_integer();
     if (number != nullptr && number->get() == 255) {
-      value.error("priority 255 claims to own the virtual addresses, which no node of a pair does",
-                  fmt::format("1 to {}", kMaxPriority));
-    } else if (const auto priority = value.integer(1, kMaxPriority)) {
+      value->error("priority 255 claims to own the virtual addresses, which no node of a pair does",
+                   fmt::format("1 to {}", kMaxPriority));
+    } else if (const auto priority = value->integer(1, kMaxPriority)) {
       node.priority = static_cast<std::uint8_t>(priority->value);
       node.priority_where = priority->where;
     }
@@ -59,18 +58,23 @@ Node read_node(const std::string& name, Section& section) {
 
 void read_interval(Section& section, Vrrp& vrrp, bool version_is_known) {
   const auto value = section.value({"advertisement_interval", vrrp.version == 2 ? "\"1s\"" : "\"100ms\""});
-  const auto interval = value ? value->duration(0s, kMaxIntervalV2) : std::nullopt;
+  // The versions' own limits are told below, in their words.
+  const auto interval = value ? value->duration(0s, Duration::max()) : std::nullopt;
   if (!interval) return;
-  vrrp.advertisement_interval = interval->value;
+  const Duration length = interval->value;
+  vrrp.advertisement_interval = length;
   vrrp.interval_where = interval->where;
   if (!version_is_known) return;
-  const std::string found = format_duration(interval->value);
-  if (vrrp.version == 2 && (interval->value < 1s || interval->value % 1s != Duration::zero())) {
-    value->error(fmt::format("VRRP version 2 carries whole seconds from 1s to 255s, not {}", found),
-                 "version = 3 carries 10ms to 40.95s");
-  } else if (vrrp.version == 3 && (interval->value < kIntervalStepV3 || interval->value > kMaxIntervalV3 ||
-                                   interval->value % kIntervalStepV3 != Duration::zero())) {
-    value->error(fmt::format("VRRP version 3 carries steps of 10ms from 10ms to 40.95s, not {}", found));
+  const bool fits_v2 = length >= 1s && length <= kMaxIntervalV2 && length % 1s == Duration::zero();
+  const bool fits_v3 =
+      length >= kIntervalStepV3 && length <= kMaxIntervalV3 && length % kIntervalStepV3 == Duration::zero();
+  if (vrrp.version == 2 && !fits_v2) {
+    const std::string text =
+        fmt::format("VRRP version 2 carries whole seconds from 1s to 255s, not {}", format_duration(length));
+    fits_v3 ? value->error(text, "version = 3 carries 10ms to 40.95s") : value->error(text);
+  } else if (vrrp.version == 3 && !fits_v3) {
+    value->error(fmt::format("VRRP version 3 carries steps of 10ms from 10ms to 40.95s, not {}",
+                             format_duration(length)));
   }
 }
 
@@ -143,7 +147,7 @@ bool check_usable(const IpAddress& address, const Value& value) {
 std::vector<Node> read_nodes(Section& root) {
   std::vector<Node> nodes;
   auto section = root.table(
-      {"node", "two sections, [node.NAME] each with its replication_address", Need::required}, "[node]");
+      {"node", "add two sections [node.NAME], each with its replication_address", Need::required}, "[node]");
   if (!section) return nodes;
   for (auto& [name, node] : section->named_tables()) nodes.push_back(read_node(name, node));
   return nodes;
@@ -171,7 +175,7 @@ Vrrp read_vrrp(Section& root) {
 SyncGroup read_sync_group(Section& root) {
   SyncGroup group;
   auto sections =
-      root.tables({"sync_group", "[[sync_group]] with a [[sync_group.virtual_router]] for each interface",
+      root.tables({"sync_group", "add [[sync_group]] with a [[sync_group.virtual_router]] for each interface",
                    Need::required},
                   "[[sync_group]]");
   if (sections.empty()) return group;
@@ -182,10 +186,10 @@ SyncGroup read_sync_group(Section& root) {
   for (std::size_t i = 0; i < sections.size(); ++i) {
     Section& section = sections[i];
     const auto name = section.object_name({"name", "\"G1\""});
-    auto routers =
-        section.tables({"virtual_router",
-                        "[[sync_group.virtual_router]] with its interface, id and addresses", Need::required},
-                       "[[sync_group.virtual_router]]");
+    auto routers = section.tables(
+        {"virtual_router", "add [[sync_group.virtual_router]] with its interface, id and addresses",
+         Need::required},
+        "[[sync_group.virtual_router]]");
     if (i == 0) {
       group.name = name ? name->value : "group";
       group.where = section.where();

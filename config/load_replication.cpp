@@ -10,7 +10,11 @@
 namespace ftfw::config {
 namespace {
 
-constexpr std::array<std::string_view, 2> kStandbyModes{"kernel", "cache"};
+constexpr std::string_view kKeyHint =
+    "key_file = \"/etc/ftfw/replication.key\" (ftfw-appliance --generate-key FILE makes one), or insecure = "
+    "true to run "
+    "without any protection";
+constexpr std::array<std::string_view, 1> kStandbyModes{"kernel"};
 // A conntrack timeout counts whole seconds; a month is more than any kernel default (5 days for TCP).
 constexpr Duration kMinParkedTimeout = 60s;
 constexpr Duration kMaxParkedTimeout = 720h;
@@ -21,16 +25,9 @@ constexpr Duration kMaxCompareInterval = 24h;
 void read_key(Section& section, Replication& replication) {
   const auto insecure = section.flag({"insecure", "true"});
   if (insecure) replication.insecure = insecure->value;
-  const auto value = section.value({"key_file", "\"/etc/ftfw/replication.key\""});
-  if (!value) {
-    if (!replication.insecure) {
-      section.diagnostics().error(section.where(), "[replication] needs 'key_file'",
-                                  "key_file = \"/etc/ftfw/replication.key\" (ftfw-appliance --generate-key "
-                                  "FILE makes one), or insecure = true "
-                                  "to run without any protection");
-    }
-    return;
-  }
+  const auto value = section.value({"key_file", "\"/etc/ftfw/replication.key\"",
+                                    replication.insecure ? Need::optional : Need::required, kKeyHint});
+  if (!value) return;
   const auto path = value->text("a path in quotes");
   if (!path) return;
   if (!path->value.starts_with('/') || path->value.find('\0') != std::string::npos) {
@@ -43,6 +40,16 @@ void read_key(Section& section, Replication& replication) {
   }
   replication.key_file = path->value;
   replication.key_file_where = path->where;
+}
+
+void read_standby(Section& section, Replication& replication) {
+  const auto value = section.value({"standby", "\"kernel\""});
+  if (!value) return;
+  if (value->node.value<std::string_view>() == "cache") {
+    value->error("standby = \"cache\" is not implemented in this version", "standby = \"kernel\"");
+  } else if (const auto mode = value->choice(kStandbyModes)) {
+    replication.standby_where = mode->where;
+  }
 }
 
 void read_protocols(Section& section, Replication& replication) {
@@ -83,7 +90,7 @@ void read_timing(Section& section, Replication& replication) {
 Replication read_replication(Section& root) {
   Replication replication;
   auto section =
-      root.table({"replication", "[replication] with the interface of the dedicated link and a key_file",
+      root.table({"replication", "add [replication] with the interface of the dedicated link and a key_file",
                   Need::required},
                  "[replication]");
   if (!section) return replication;
@@ -95,14 +102,7 @@ Replication read_replication(Section& root) {
     replication.port = static_cast<std::uint16_t>(port->value);
   }
   read_key(*section, replication);
-  if (const auto standby = section->choice({"standby", "\"kernel\""}, kStandbyModes)) {
-    replication.standby_where = standby->where;
-    replication.standby = standby->value == 0 ? StandbyMode::kernel : StandbyMode::cache;
-    if (replication.standby == StandbyMode::cache) {
-      root.diagnostics().error(standby->where, "standby = \"cache\" is not implemented in this version",
-                               "standby = \"kernel\"");
-    }
-  }
+  read_standby(*section, replication);
   read_protocols(*section, replication);
   if (const auto expectations = section->flag({"expectations", "true"})) {
     replication.expectations = expectations->value;

@@ -40,8 +40,10 @@ const toml::node* Section::find(Key key, std::string text_if_missing, std::strin
 }
 
 std::optional<Value> Section::value(Key key) {
-  const toml::node* node = find(key, fmt::format("{} needs '{}'", name_, key.name),
-                                fmt::format("for example: {} = {}", key.name, key.example));
+  const toml::node* node =
+      find(key, fmt::format("{} needs '{}'", name_, key.name),
+           key.hint_if_missing.empty() ? fmt::format("for example: {} = {}", key.name, key.example)
+                                       : std::string(key.hint_if_missing));
   if (node == nullptr) return std::nullopt;
   return Value{*node, key, *diagnostics_};
 }
@@ -112,7 +114,7 @@ std::vector<Value> Section::list(Key key) {
   }
   if (array->empty()) found->error(fmt::format("'{}' is empty", key.name));
   std::vector<Value> values;
-  for (const toml::node& element : *array) values.push_back(Value{element, key, *diagnostics_});
+  for (const toml::node& element : *array) values.push_back(Value{element, key, *diagnostics_, true});
   return values;
 }
 

@@ -34,6 +34,7 @@ struct Key {
   std::string_view name;
   std::string_view example;  // a value as TOML: "\"eth1\""; the hint shows it behind the name
   Need need = Need::optional;
+  std::string_view hint_if_missing = {};  // where the example does not say enough
 };
 
 Location location_of(const toml::source_region& region);
@@ -45,8 +46,11 @@ struct Value {
   const toml::node& node;
   Key key;
   DiagnosticList& diagnostics;
+  bool element = false;
 
   Location where() const { return location_of(node.source()); }
+  // How messages call it: "'ports'" or "an element of 'ports'".
+  std::string label() const;
   void error(std::string text) const;                    // the hint is the example
   void error(std::string text, std::string hint) const;  // the hint says more than the example
 

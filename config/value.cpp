@@ -44,6 +44,10 @@ std::string described(const toml::node& node) {
   return "a date or time";
 }
 
+std::string Value::label() const {
+  return fmt::format("{}'{}'", element ? "an element of " : "", key.name);
+}
+
 void Value::error(std::string text) const {
   diagnostics.error(where(), std::move(text), fmt::format("for example: {} = {}", key.name, key.example));
 }
@@ -55,7 +59,7 @@ void Value::error(std::string text, std::string hint) const {
 Read<std::string> Value::text(std::string_view expected) const {
   const auto string = node.as_string();
   if (string == nullptr) {
-    error(fmt::format("'{}' must be {}, found {}", key.name, expected, described(node)));
+    error(fmt::format("{} must be {}, found {}", label(), expected, described(node)));
     return std::nullopt;
   }
   return At<std::string>{string->get(), where()};
@@ -64,11 +68,12 @@ Read<std::string> Value::text(std::string_view expected) const {
 Read<std::int64_t> Value::integer(std::int64_t least, std::int64_t most) const {
   const auto number = node.as_integer();
   if (number == nullptr) {
-    error(fmt::format("'{}' must be an integer, found {}", key.name, described(node)));
+    error(fmt::format("{} must be an integer, found {}", label(), described(node)));
     return std::nullopt;
   }
   if (number->get() < least || number->get() > most) {
-    error(fmt::format("'{}' must be {} to {}, found {}", key.name, least, most, number->get()));
+    error(fmt::format("{} must be {} {} {}, found {}", label(), least, most == least + 1 ? "or" : "to", most,
+                      number->get()));
     return std::nullopt;
   }
   return At<std::int64_t>{number->get(), where()};
@@ -79,12 +84,12 @@ Read<Duration> Value::duration(Duration least, Duration most) const {
   if (!written) return std::nullopt;
   const Result<Duration> parsed = parse_duration(written->value);
   if (!parsed) {
-    error(fmt::format("'{}' is no duration: {}: {}", key.name, quoted(written->value), parsed.error().text));
+    error(fmt::format("{} is no duration: {}: {}", label(), quoted(written->value), parsed.error().text));
     return std::nullopt;
   }
   if (*parsed < least || *parsed > most) {
-    error(fmt::format("'{}' must be {} to {}, found {}", key.name, format_duration(least),
-                      format_duration(most), quoted(written->value)));
+    error(fmt::format("{} must be {} to {}, found {}", label(), format_duration(least), format_duration(most),
+                      quoted(written->value)));
     return std::nullopt;
   }
   return At<Duration>{*parsed, where()};
@@ -96,7 +101,7 @@ Read<IpAddress> Value::address() const {
   const auto parsed = IpAddress::parse(written->value);
   if (!parsed) {
     const bool prefix = IpPrefix::parse(written->value).has_value();
-    error(fmt::format("'{}' is no IP address: {}{}", key.name, quoted(written->value),
+    error(fmt::format("{} is no IP address: {}{}", label(), quoted(written->value),
                       prefix ? ": a prefix length has no place here" : ""));
     return std::nullopt;
   }
@@ -108,7 +113,7 @@ Read<IpPrefix> Value::prefix() const {
   if (!written) return std::nullopt;
   const auto parsed = IpPrefix::parse(written->value);
   if (!parsed) {
-    error(fmt::format("'{}' is no IP address or prefix: {}", key.name, quoted(written->value)));
+    error(fmt::format("{} is no IP address or prefix: {}", label(), quoted(written->value)));
     return std::nullopt;
   }
   return At<IpPrefix>{*parsed, where()};
@@ -124,7 +129,7 @@ Read<std::string> Value::interface() const {
     return std::nullopt;
   }
   if (name.empty() || name == "." || name == ".." || !std::ranges::all_of(name, is_interface_character)) {
-    error(fmt::format("'{}' is no interface name: {}", key.name, quoted(name)));
+    error(fmt::format("{} is no interface name: {}", label(), quoted(name)));
     return std::nullopt;
   }
   return written;
@@ -137,9 +142,10 @@ Read<std::string> Value::object_name() const {
   const bool valid = !name.empty() && name.size() <= kMaxObjectName && is_letter(name.front()) &&
                      std::ranges::all_of(name, is_name_character);
   if (!valid) {
-    error(fmt::format(
-        "'{}' cannot be used as a name: {}: a letter, then letters, digits, '_', '-' or '.', {} at most",
-        key.name, quoted(name), kMaxObjectName));
+    error(
+        fmt::format("{} cannot be used as a name: {}: a letter, then letters, digits, '_', '-' or '.', {} "
+                    "characters at most",
+                    label(), quoted(name), kMaxObjectName));
     return std::nullopt;
   }
   return written;
@@ -154,7 +160,7 @@ Read<std::size_t> Value::choice(std::span<const std::string_view> allowed) const
   const auto found = std::ranges::find(allowed, written->value);
   if (found == allowed.end()) {
     const auto meant = nearest(written->value, allowed);
-    error(fmt::format("'{}' must be {}, found {}", key.name, listed(shown), quoted(written->value)),
+    error(fmt::format("{} must be {}, found {}", label(), listed(shown), quoted(written->value)),
           meant ? fmt::format("did you mean \"{}\"?", *meant) : "");
     return std::nullopt;
   }
