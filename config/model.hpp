@@ -26,6 +26,8 @@ struct Node {
   std::uint8_t priority = 100;  // 1..254; 255 would claim to own the virtual addresses
   IpAddress replication_address;
   Location where;
+  Location priority_where;
+  Location replication_address_where;
 };
 
 // ---- [vrrp], [[sync_group]] -------------------------------------------------------------------------------
@@ -36,6 +38,8 @@ struct Vrrp {
   std::optional<std::array<std::uint8_t, 8>> pass;  // v2 PASS, cut or zero-padded to the 8 bytes of the wire
   bool preempt = true;
   Duration sync_wait = 60s;                   // how long "not in sync with a living primary" blocks preemption
+  Location interval_where;
+  Location pass_where;                        // the password: a file that others can read is worth a warning
 };
 
 struct VirtualRouter {
@@ -45,6 +49,8 @@ struct VirtualRouter {
   std::vector<IpPrefix> addresses;  // virtual addresses; full length where the file gives none
   Location where;
   Location interface_where;
+  Location id_where;
+  std::vector<Location> addresses_where;  // one per address
 };
 
 struct SyncGroup {
@@ -100,6 +106,8 @@ struct Flowtable {
   FlowtableMode mode = FlowtableMode::automatic;
   // Which established flows take the fast path. "expected" is the only class so far: ct status expected.
   Location where;
+  std::vector<Location> devices_where;  // one per device
+  Location counter_where;
 };
 
 struct RateLimit {
@@ -116,6 +124,8 @@ struct Allow {
   std::string helper;                  // kernel helper name: its related flows are accepted
   std::optional<RateLimit> limit;
   Location where;
+  Location from_where;
+  Location helper_where;
 };
 
 struct SourceNat {
@@ -123,6 +133,8 @@ struct SourceNat {
   IpPrefix source;
   IpAddress to;
   Location where;
+  Location out_where;
+  Location to_where;
 };
 
 struct Firewall {

@@ -1,0 +1,65 @@
+#include "appliance/machine.hpp"
+
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <memory>
+#include <optional>
+
+namespace ftfw {
+namespace {
+
+std::optional<IpAddress> address_of(const sockaddr* address) {
+  if (address == nullptr) return std::nullopt;
+  if (address->sa_family == AF_INET) {
+    sockaddr_in ipv4;
+    std::memcpy(&ipv4, address, sizeof ipv4);
+    std::array<std::uint8_t, 4> bytes;
+    std::memcpy(bytes.data(), &ipv4.sin_addr, bytes.size());
+    return IpAddress::ipv4(bytes);
+  }
+  if (address->sa_family == AF_INET6) {
+    sockaddr_in6 ipv6;
+    std::memcpy(&ipv6, address, sizeof ipv6);
+    std::array<std::uint8_t, 16> bytes;
+    std::memcpy(bytes.data(), &ipv6.sin6_addr, bytes.size());
+    return IpAddress::ipv6(bytes);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+Result<Machine> read_machine() {
+  Machine machine;
+  // if_nameindex lists interfaces without an address too.
+  const std::unique_ptr<struct if_nameindex, decltype(&::if_freenameindex)> names(::if_nameindex(),
+                                                                                  &::if_freenameindex);
+  if (!names) return fail_errno("cannot list the interfaces", errno);
+  for (const struct if_nameindex* one = names.get(); one->if_name != nullptr; ++one) {
+    machine.interfaces.emplace_back(one->if_name);
+  }
+  ifaddrs* first = nullptr;
+  if (::getifaddrs(&first) != 0) return fail_errno("cannot list the addresses", errno);
+  const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> addresses(first, &::freeifaddrs);
+  for (const ifaddrs* one = addresses.get(); one != nullptr; one = one->ifa_next) {
+    if (const auto address = address_of(one->ifa_addr)) machine.addresses.push_back(*address);
+  }
+  return machine;
+}
+
+std::vector<config::InterfaceUse> missing_interfaces(const config::Config& config, const Machine& machine) {
+  std::vector<config::InterfaceUse> missing;
+  for (config::InterfaceUse& use : config::interfaces_used(config)) {
+    const bool exists = std::ranges::find(machine.interfaces, use.name) != machine.interfaces.end();
+    const bool said = std::ranges::find(missing, use.name, &config::InterfaceUse::name) != missing.end();
+    if (!exists && !said) missing.push_back(std::move(use));
+  }
+  return missing;
+}
+
+}  // namespace ftfw

@@ -1,0 +1,29 @@
+#include "config/interface_use.hpp"
+
+#include <algorithm>
+
+namespace ftfw::config {
+
+std::vector<InterfaceUse> interfaces_used(const Config& config) {
+  std::vector<InterfaceUse> uses;
+  for (const VirtualRouter& router : config.group.routers) {
+    uses.push_back({router.interface, "virtual router " + router.name, router.interface_where});
+  }
+  uses.push_back({config.replication.interface, "replication", config.replication.interface_where});
+  const Firewall& firewall = config.firewall;
+  uses.push_back({firewall.inside, "the inside", firewall.inside_where});
+  uses.push_back({firewall.outside, "the outside", firewall.outside_where});
+  for (const Flowtable& flowtable : firewall.flowtables) {
+    for (std::size_t i = 0; i < flowtable.devices.size(); ++i) {
+      uses.push_back({flowtable.devices[i], "flowtable " + flowtable.name, flowtable.devices_where[i]});
+    }
+  }
+  for (const Allow& allow : firewall.allows) {
+    if (allow.from_where.line != 0) uses.push_back({allow.from, "an allow", allow.from_where});
+  }
+  for (const SourceNat& snat : firewall.snats) uses.push_back({snat.out, "a source NAT", snat.out_where});
+  std::ranges::stable_sort(uses, {}, &InterfaceUse::where);
+  return uses;
+}
+
+}  // namespace ftfw::config

@@ -1,0 +1,166 @@
+// [firewall] with its objects: helpers, counters, flowtables, log.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "config/names.hpp"
+#include "config/sections.hpp"
+
+namespace ftfw::config {
+namespace {
+
+constexpr std::array<std::string_view, 2> kForwardPolicies{"accept", "drop"};
+constexpr std::array<ForwardPolicy, 2> kForwardPolicyValues{ForwardPolicy::accept, ForwardPolicy::drop};
+constexpr std::array<std::string_view, 3> kFlowtableModes{"auto", "require", "off"};
+constexpr std::array<FlowtableMode, 3> kFlowtableModeValues{FlowtableMode::automatic, FlowtableMode::require,
+                                                            FlowtableMode::off};
+constexpr std::array<std::string_view, 1> kFlows{"expected"};
+// Kernel: NF_LOG_PREFIXLEN is 128 with the final zero.
+constexpr std::size_t kMaxLogPrefix = 127;
+
+void check_helper_protocol(const Value& value, const Helper& helper, const std::vector<KernelHelper>& known) {
+  if (std::ranges::find(known, helper.protocol, &KernelHelper::protocol) != known.end()) return;
+  value.error(fmt::format("the kernel's helper \"{}\" does not work on {}", helper.type,
+                          protocol_name(helper.protocol)),
+              fmt::format("protocol = \"{}\"", protocol_name(known.front().protocol)));
+}
+
+// type, protocol and port depend on each other: the kernel registers a helper for certain protocols only.
+void read_helper_type(Section& section, Helper& helper) {
+  const auto value = section.value({"type", "\"ftp\"", Need::required});
+  const auto type = value ? value->text("a helper's name in quotes") : std::nullopt;
+  const std::vector<KernelHelper> known = kernel_helpers(type ? type->value : "");
+  if (!known.empty()) {
+    helper.type = known.front().name;
+    helper.protocol = known.front().protocol;
+    helper.port = known.front().port;
+  } else if (type) {
+    const auto meant = nearest(type->value, kernel_helper_names());
+    value->error(fmt::format("the kernel has no helper {}", quoted(type->value)),
+                 meant ? fmt::format("did you mean \"{}\"?", *meant)
+                       : fmt::format("it has {}", listed(kernel_helper_names(), " and ")));
+  }
+  if (const auto port = section.integer({"port", "21"}, 1, 65535))
+    helper.port = static_cast<std::uint16_t>(port->value);
+  if (const auto written = section.value({"protocol", "\"tcp\""})) {
+    const auto protocol = written->protocol();
+    if (protocol) helper.protocol = protocol->value;
+    if (protocol && !known.empty()) check_helper_protocol(*written, helper, known);
+  }
+}
+
+Helper read_helper(Section& section) {
+  Helper helper{.where = section.where()};
+  const auto name = section.object_name({"name", "\"ftp-std\"", Need::required});
+  if (name) helper.name = name->value;
+  read_helper_type(section, helper);
+  if (const auto value = section.value({"server", "\"192.168.0.3\""})) {
+    const auto server = value->prefix();
+    if (server && check_host_bits(server->value, *value)) helper.server = server->value;
+  }
+  section.finish();
+  return helper;
+}
+
+Counter read_counter(Section& section) {
+  Counter counter{.where = section.where()};
+  if (const auto name = section.object_name({"name", "\"counter_exp\"", Need::required}))
+    counter.name = name->value;
+  section.finish();
+  return counter;
+}
+
+Flowtable read_flowtable(Section& section) {
+  Flowtable flowtable{.where = section.where()};
+  if (const auto name = section.object_name({"name", "\"flow_exp\"", Need::required}))
+    flowtable.name = name->value;
+  for (const Value& value : section.list({"devices", "[\"eth0\"]", Need::required})) {
+    const auto device = value.interface();
+    if (!device) continue;
+    if (std::ranges::find(flowtable.devices, device->value) != flowtable.devices.end()) {
+      value.error(fmt::format("{} stands in the list already", device->value), "");
+      continue;
+    }
+    flowtable.devices.push_back(device->value);
+    flowtable.devices_where.push_back(device->where);
+  }
+  section.choice({"flows", "\"expected\""}, kFlows);
+  if (const auto counter = section.object_name({"counter", "\"counter_exp\""})) {
+    flowtable.counter = counter->value;
+    flowtable.counter_where = counter->where;
+  }
+  if (const auto mode = section.choice({"mode", "\"auto\""}, kFlowtableModes)) {
+    flowtable.mode = kFlowtableModeValues.at(mode->value);
+  }
+  section.finish();
+  return flowtable;
+}
+
+void read_log(Section& firewall, Firewall& out) {
+  auto section =
+      firewall.table({"log", "for example: [firewall.log] with invalid = \"PREFIX: \""}, "[firewall.log]");
+  if (!section) return;
+  const auto value = section->value({"invalid", "\"FORWARD-INVALID: \""});
+  const auto prefix = value ? value->text() : std::nullopt;
+  section->finish();
+  if (!prefix) return;
+  if (prefix->value.size() > kMaxLogPrefix) {
+    value->error(fmt::format("the log prefix has {} bytes, the kernel allows {}", prefix->value.size(),
+                             kMaxLogPrefix));
+    return;
+  }
+  const auto unprintable = [](char c) {
+    return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '"';
+  };
+  if (std::ranges::any_of(prefix->value, unprintable)) {
+    value->error("a log prefix has neither control characters nor double quotes");
+    return;
+  }
+  out.log_invalid = prefix->value;
+  out.log_where = prefix->where;
+}
+
+}  // namespace
+
+bool check_host_bits(const IpPrefix& prefix, const Value& value) {
+  const IpPrefix network = network_of(prefix);
+  if (network == prefix) return true;
+  value.error(fmt::format("{} has bits set behind its prefix length", prefix.to_string()),
+              fmt::format("the network is {}, the host {}", network.to_string(), prefix.address.to_string()));
+  return false;
+}
+
+Firewall read_firewall(Section& root) {
+  Firewall firewall;
+  auto section = root.table(
+      {"firewall", "add [firewall] with the interfaces inside and outside", Need::required}, "[firewall]");
+  if (!section) return firewall;
+  if (const auto policy = section->choice({"forward_policy", "\"drop\""}, kForwardPolicies)) {
+    firewall.forward_policy = kForwardPolicyValues.at(policy->value);
+  }
+  if (const auto inside = section->interface({"inside", "\"eth1\"", Need::required})) {
+    firewall.inside = inside->value;
+    firewall.inside_where = inside->where;
+  }
+  if (const auto outside = section->interface({"outside", "\"eth0\"", Need::required})) {
+    firewall.outside = outside->value;
+    firewall.outside_where = outside->where;
+  }
+  for (Section& one : section->tables({"helper", ""}, "[[firewall.helper]]")) {
+    firewall.helpers.push_back(read_helper(one));
+  }
+  for (Section& one : section->tables({"counter", ""}, "[[firewall.counter]]")) {
+    firewall.counters.push_back(read_counter(one));
+  }
+  for (Section& one : section->tables({"flowtable", ""}, "[[firewall.flowtable]]")) {
+    firewall.flowtables.push_back(read_flowtable(one));
+  }
+  firewall.allows = read_allows(*section, firewall.inside);
+  read_log(*section, firewall);
+  firewall.snats = read_snats(*section);
+  section->finish();
+  return firewall;
+}
+
+}  // namespace ftfw::config
