@@ -206,6 +206,12 @@ std::string to_nft(const Table& table) {
   return fmt::format("table inet {} {{\n{}}}\n", table.name, body);
 }
 
+std::uint64_t digest_of(const Table& table) {
+  std::uint64_t hash = 0xcbf29ce484222325;
+  for (const char each : to_nft(table)) hash = (hash ^ static_cast<std::uint8_t>(each)) * 0x100000001b3;
+  return hash;
+}
+
 std::string to_nft(const Ruleset& ruleset) {
   std::string text;
   for (const Table& table : ruleset) text += to_nft(table);

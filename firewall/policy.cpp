@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "firewall/listing.hpp"
 #include "firewall/network.hpp"
 
 namespace ftfw::firewall {
@@ -215,6 +216,7 @@ Table nat_table(const std::vector<config::SourceNat>& snats) {
 Ruleset build_ruleset(const config::Config& config, const Capabilities& capabilities) {
   Ruleset ruleset{filter_table(config.firewall, capabilities)};
   if (!config.firewall.snats.empty()) ruleset.push_back(nat_table(config.firewall.snats));
+  for (Table& table : ruleset) table.digest = digest_of(table);
   return ruleset;
 }
 

@@ -181,6 +181,9 @@ struct Table {
   std::vector<FlowtableObject> flowtables;
   std::vector<Chain> chains;
   Location where;
+  // Of its listing: whether a table that stands in the kernel is this one is asked during a takeover, so it is
+  // computed where the table is built (listing.hpp).
+  std::uint64_t digest = 0;
 };
 
 using Ruleset = std::vector<Table>;
