@@ -6,8 +6,8 @@
 namespace ftfw::firewall {
 namespace {
 
-// Before raw (-300) and so before conntrack (-200): a dropped packet must not touch the entry of a replicated flow.
-// In the forward hook it would have: a parked timeout of 86,400 s became 431,999 s (measured). After
+// Before raw (-300) and so before conntrack (-200): a dropped packet must not touch the entry of a replicated
+// flow. In the forward hook it would have: a parked timeout of 86,400 s became 431,999 s (measured). After
 // defragmentation (-400).
 constexpr std::int32_t kPriorityGuard = -310;
 // After source NAT of the input hook (100), before the entry is confirmed (INT_MAX).
@@ -28,7 +28,8 @@ std::vector<IpPrefix> virtual_addresses(const config::Config& config, Family fam
 }
 
 // For each family that has virtual addresses: daddr of them, then `more`.
-void add_rules_for_virtual_addresses(Chain& chain, const config::Config& config, const std::vector<Expression>& more) {
+void add_rules_for_virtual_addresses(Chain& chain, const config::Config& config,
+                                     const std::vector<Expression>& more) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
     std::vector<IpPrefix> hosts = virtual_addresses(config, family);
     if (hosts.empty()) continue;
@@ -39,8 +40,8 @@ void add_rules_for_virtual_addresses(Chain& chain, const config::Config& config,
   }
 }
 
-// Why policy and rules: a chain's hook and policy work from its own message on, its rules only from the commit on.
-// While the batch that adds the guard puts the filter tables to sleep, the policy is what holds.
+// Why policy and rules: a chain's hook and policy work from its own message on, its rules only from the
+// commit on. While the batch that adds the guard puts the filter tables to sleep, the policy is what holds.
 Chain closed_chain(const config::Config& config) {
   Chain chain{.name = kGuardChain,
               .base = Base{.hook = Hook::prerouting, .priority = kPriorityGuard, .policy = Policy::drop},

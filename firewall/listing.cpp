@@ -11,7 +11,8 @@
 namespace ftfw::firewall {
 namespace {
 
-// ---- names --------------------------------------------------------------------------------------------------
+// ---- names
+// --------------------------------------------------------------------------------------------------
 
 struct Name {
   std::int32_t number;
@@ -28,10 +29,22 @@ std::string name_of(const std::array<Name, N>& names, std::int32_t number) {
 
 // As in /etc/protocols of Debian, which is where nft looks.
 constexpr auto kProtocols = std::to_array<Name>({
-    {IPPROTO_ICMP, "icmp"}, {IPPROTO_IGMP, "igmp"}, {IPPROTO_IPIP, "ipencap"},     {IPPROTO_TCP, "tcp"},
-    {IPPROTO_UDP, "udp"},   {IPPROTO_DCCP, "dccp"}, {IPPROTO_IPV6, "ipv6"},        {IPPROTO_GRE, "gre"},
-    {IPPROTO_ESP, "esp"},   {IPPROTO_AH, "ah"},     {IPPROTO_ICMPV6, "ipv6-icmp"}, {89, "ospf"},
-    {103, "pim"},           {112, "vrrp"},          {IPPROTO_SCTP, "sctp"},        {IPPROTO_UDPLITE, "udplite"},
+    {IPPROTO_ICMP, "icmp"},
+    {IPPROTO_IGMP, "igmp"},
+    {IPPROTO_IPIP, "ipencap"},
+    {IPPROTO_TCP, "tcp"},
+    {IPPROTO_UDP, "udp"},
+    {IPPROTO_DCCP, "dccp"},
+    {IPPROTO_IPV6, "ipv6"},
+    {IPPROTO_GRE, "gre"},
+    {IPPROTO_ESP, "esp"},
+    {IPPROTO_AH, "ah"},
+    {IPPROTO_ICMPV6, "ipv6-icmp"},
+    {89, "ospf"},
+    {103, "pim"},
+    {112, "vrrp"},
+    {IPPROTO_SCTP, "sctp"},
+    {IPPROTO_UDPLITE, "udplite"},
 });
 
 constexpr auto kIcmpTypes = std::to_array<Name>({
@@ -57,11 +70,16 @@ constexpr auto kLimitUnits =
 
 std::string_view name_of(Hook hook) {
   switch (hook) {
-    case Hook::prerouting: return "prerouting";
-    case Hook::input: return "input";
-    case Hook::forward: return "forward";
-    case Hook::output: return "output";
-    case Hook::postrouting: return "postrouting";
+    case Hook::prerouting:
+      return "prerouting";
+    case Hook::input:
+      return "input";
+    case Hook::forward:
+      return "forward";
+    case Hook::output:
+      return "output";
+    case Hook::postrouting:
+      return "postrouting";
   }
   return "";
 }
@@ -81,7 +99,8 @@ std::string priority_text(Hook hook, std::int32_t priority) {
   return fmt::format("{}", priority);
 }
 
-// ---- expressions --------------------------------------------------------------------------------------------
+// ---- expressions
+// --------------------------------------------------------------------------------------------
 
 // "21" or "{ 21, 22 }"
 template <typename Values, typename Print>
@@ -112,7 +131,8 @@ struct Printer {
   }
   std::string operator()(const TcpSynMatch&) const { return "tcp flags syn"; }
   std::string operator()(const IcmpMatch& match) const {
-    return "icmp type " + one_or_set(match.types, [](std::uint8_t type) { return name_of(kIcmpTypes, type); });
+    return "icmp type " +
+           one_or_set(match.types, [](std::uint8_t type) { return name_of(kIcmpTypes, type); });
   }
   std::string operator()(const AddressMatch& match) const {
     const bool ipv4 = match.prefixes.front().address.is_ipv4();
@@ -137,10 +157,16 @@ struct Printer {
     return match.direction == Direction::reply ? "ct direction reply" : "ct direction original";
   }
   std::string operator()(const CtExpectedMatch&) const { return "ct status expected"; }
-  std::string operator()(const CtHelperMatch& match) const { return fmt::format("ct helper \"{}\"", match.type); }
+  std::string operator()(const CtHelperMatch& match) const {
+    return fmt::format("ct helper \"{}\"", match.type);
+  }
   std::string operator()(const UnicastElsewhereMatch&) const { return "fib daddr type unicast"; }
-  std::string operator()(const SetHelper& set) const { return fmt::format("ct helper set \"{}\"", set.object); }
-  std::string operator()(const Count& count) const { return fmt::format("counter name \"{}\"", count.object); }
+  std::string operator()(const SetHelper& set) const {
+    return fmt::format("ct helper set \"{}\"", set.object);
+  }
+  std::string operator()(const Count& count) const {
+    return fmt::format("counter name \"{}\"", count.object);
+  }
   std::string operator()(const FlowAdd& flow) const { return "flow add @" + flow.flowtable; }
   std::string operator()(const Limit& limit) const {
     return fmt::format("limit rate {}/{}", limit.packets,
@@ -155,7 +181,8 @@ struct Printer {
   std::string operator()(const Goto& verdict) const { return "goto " + verdict.chain; }
 };
 
-// ---- blocks of a table --------------------------------------------------------------------------------------
+// ---- blocks of a table
+// --------------------------------------------------------------------------------------
 
 std::string block(const HelperObject& helper) {
   return fmt::format("\tct helper {} {{\n\t\ttype \"{}\" protocol {}\n\t\tl3proto inet\n\t}}\n", helper.name,

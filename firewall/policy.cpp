@@ -27,15 +27,21 @@ std::vector<T> sorted_unique(std::vector<T> values) {
   return values;
 }
 
-// ICMP is judged packet by packet (reference ruleset: `icmp type echo-request limit ... accept`); everything else
-// is accepted as the first packet of a flow, whose further packets the rules on established flows accept.
-bool opens_a_flow(const config::Allow& allow) { return allow.protocol != IPPROTO_ICMP; }
+// ICMP is judged packet by packet (reference ruleset: `icmp type echo-request limit ... accept`); everything
+// else is accepted as the first packet of a flow, whose further packets the rules on established flows
+// accept.
+bool opens_a_flow(const config::Allow& allow) {
+  return allow.protocol != IPPROTO_ICMP;
+}
 
 bool is_used(const config::Flowtable& flowtable, const Capabilities& capabilities) {
   switch (flowtable.mode) {
-    case config::FlowtableMode::automatic: return capabilities.flowtables;
-    case config::FlowtableMode::require: return true;
-    case config::FlowtableMode::off: return false;
+    case config::FlowtableMode::automatic:
+      return capabilities.flowtables;
+    case config::FlowtableMode::require:
+      return true;
+    case config::FlowtableMode::off:
+      return false;
   }
   return false;
 }
@@ -44,13 +50,15 @@ void match_interface(Rule& rule, const std::string& name) {
   if (!name.empty()) rule.expressions.push_back(InterfaceMatch{.traffic = Traffic::in, .name = name});
 }
 
-// ---- chain prerouting: which helper follows which flow ------------------------------------------------------
+// ---- chain prerouting: which helper follows which flow
+// ------------------------------------------------------
 
 Rule helper_rule(const config::Helper& helper) {
   Rule rule{.where = helper.where};
   rule.expressions.push_back(PortMatch{.protocol = helper.protocol, .ports = {helper.port}});
   if (helper.server) {
-    rule.expressions.push_back(AddressMatch{.side = Side::destination, .prefixes = {network_of(*helper.server)}});
+    rule.expressions.push_back(
+        AddressMatch{.side = Side::destination, .prefixes = {network_of(*helper.server)}});
   }
   // A helper is taken only by an entry that is not confirmed yet.
   rule.expressions.push_back(kNew);
@@ -66,7 +74,8 @@ Chain prerouting(const config::Firewall& firewall) {
   return chain;
 }
 
-// ---- chain forward_reply: answers, and which of them take the fast path -------------------------------------
+// ---- chain forward_reply: answers, and which of them take the fast path
+// -------------------------------------
 
 Chain forward_reply(const config::Firewall& firewall, const Capabilities& capabilities) {
   Chain chain{.name = kReplyChain, .where = firewall.outside_where};
@@ -81,10 +90,11 @@ Chain forward_reply(const config::Firewall& firewall, const Capabilities& capabi
   return chain;
 }
 
-// ---- chain forward ------------------------------------------------------------------------------------------
+// ---- chain forward
+// ------------------------------------------------------------------------------------------
 
-// Answers come back on the outside interface. If flows may also begin there, or anywhere, their answers come from
-// elsewhere and the interface says nothing.
+// Answers come back on the outside interface. If flows may also begin there, or anywhere, their answers come
+// from elsewhere and the interface says nothing.
 Rule reply_rule(const config::Firewall& firewall) {
   const bool from_elsewhere = std::ranges::any_of(firewall.allows, [&](const config::Allow& allow) {
     return opens_a_flow(allow) && (allow.from.empty() || allow.from == firewall.outside);
@@ -122,7 +132,8 @@ Rule allow_rule(const config::Allow& allow) {
     rule.expressions.push_back(kNew);
   }
   if (allow.limit) {
-    rule.expressions.push_back(Limit{.packets = allow.limit->packets, .per_seconds = allow.limit->per_seconds});
+    rule.expressions.push_back(
+        Limit{.packets = allow.limit->packets, .per_seconds = allow.limit->per_seconds});
   }
   rule.expressions.push_back(Accept{});
   return rule;
@@ -137,8 +148,8 @@ Rule original_rule(const std::string& from, const Location& where) {
   return rule;
 }
 
-// One rule for each interface where flows begin, in the order in which the file names them; one for all if they
-// may begin anywhere.
+// One rule for each interface where flows begin, in the order in which the file names them; one for all if
+// they may begin anywhere.
 std::vector<Rule> original_rules(const std::vector<config::Allow>& allows) {
   std::vector<Rule> rules;
   std::vector<std::string> seen;
@@ -159,10 +170,12 @@ Chain forward(const config::Firewall& firewall) {
                            .priority = kPriorityFilter,
                            .policy = closed ? Policy::drop : Policy::accept}};
   chain.rules.push_back(reply_rule(firewall));
-  const auto last_flow = std::ranges::find_if(firewall.allows.rbegin(), firewall.allows.rend(), opens_a_flow).base();
+  const auto last_flow =
+      std::ranges::find_if(firewall.allows.rbegin(), firewall.allows.rend(), opens_a_flow).base();
   for (auto allow = firewall.allows.begin(); allow != firewall.allows.end(); ++allow) {
     chain.rules.push_back(allow_rule(*allow));
-    if (allow + 1 == last_flow) std::ranges::move(original_rules(firewall.allows), std::back_inserter(chain.rules));
+    if (allow + 1 == last_flow)
+      std::ranges::move(original_rules(firewall.allows), std::back_inserter(chain.rules));
   }
   if (!firewall.log_invalid.empty()) {
     chain.rules.push_back(Rule{.expressions = {CtStateMatch{.invalid = true}, Log{firewall.log_invalid}},
@@ -191,7 +204,8 @@ Table filter_table(const config::Firewall& firewall, const Capabilities& capabil
   return table;
 }
 
-// ---- table nat ----------------------------------------------------------------------------------------------
+// ---- table nat
+// ----------------------------------------------------------------------------------------------
 
 Rule snat_rule(const config::SourceNat& snat) {
   return Rule{.expressions = {InterfaceMatch{.traffic = Traffic::out, .name = snat.out},
@@ -208,7 +222,8 @@ Table nat_table(const std::vector<config::SourceNat>& snats) {
                            .policy = Policy::accept},
               .where = snats.front().where};
   for (const config::SourceNat& snat : snats) chain.rules.push_back(snat_rule(snat));
-  return Table{.name = kNatTable, .kind = TableKind::nat, .chains = {std::move(chain)}, .where = snats.front().where};
+  return Table{
+      .name = kNatTable, .kind = TableKind::nat, .chains = {std::move(chain)}, .where = snats.front().where};
 }
 
 }  // namespace

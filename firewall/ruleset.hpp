@@ -1,9 +1,9 @@
-// A ruleset as values: tables, objects, chains and rules, each rule a list of typed expressions in the order in
-// which nft writes them. The listing (listing.hpp) and the libnftnl builder (linux/) walk the same values, so what
-// is printed is what is loaded. Plain data, owned by whoever built it, shared read-only between threads.
-// Invariants: element lists are sorted and without duplicates (as the kernel's sets and nft's listing are);
-// addresses of one expression are of one family; a chain stands before the chains that go to it.
-// Every table is of the family inet. Words: nft(8).
+// A ruleset as values: tables, objects, chains and rules, each rule a list of typed expressions in the order
+// in which nft writes them. The listing (listing.hpp) and the libnftnl builder (linux/) walk the same values,
+// so what is printed is what is loaded. Plain data, owned by whoever built it, shared read-only between
+// threads. Invariants: element lists are sorted and without duplicates (as the kernel's sets and nft's
+// listing are); addresses of one expression are of one family; a chain stands before the chains that go to
+// it. Every table is of the family inet. Words: nft(8).
 #pragma once
 
 #include <cstdint>
@@ -96,7 +96,8 @@ struct Count {
   std::string object;
 };
 
-// flow add @flow_exp. Ends the rule unless this very packet moves the flow to the fast path (nft_flow_offload.c).
+// flow add @flow_exp. Ends the rule unless this very packet moves the flow to the fast path
+// (nft_flow_offload.c).
 struct FlowAdd {
   std::string flowtable;
 };
@@ -125,8 +126,8 @@ struct Goto {
 
 using Expression =
     std::variant<InterfaceMatch, ProtocolMatch, PortMatch, TcpSynMatch, IcmpMatch, AddressMatch, CtStateMatch,
-                 CtDirectionMatch, CtExpectedMatch, CtHelperMatch, UnicastElsewhereMatch, SetHelper, Count, FlowAdd,
-                 Limit, Log, SnatTo, Accept, Drop, Goto>;
+                 CtDirectionMatch, CtExpectedMatch, CtHelperMatch, UnicastElsewhereMatch, SetHelper, Count,
+                 FlowAdd, Limit, Log, SnatTo, Accept, Drop, Goto>;
 
 // ---- rules, chains, objects, tables -----------------------------------------------------------------------
 
@@ -169,8 +170,8 @@ struct FlowtableObject {
   Location where;
 };
 
-// Which life a table has in the kernel: filter tables sleep while the appliance is backup, NAT tables never sleep
-// once they are there, the guard comes and goes (README.md).
+// Which life a table has in the kernel: filter tables sleep while the appliance is backup, NAT tables never
+// sleep once they are there, the guard comes and goes (README.md).
 enum class TableKind : std::uint8_t { filter, nat, guard };
 
 struct Table {
@@ -181,8 +182,8 @@ struct Table {
   std::vector<FlowtableObject> flowtables;
   std::vector<Chain> chains;
   Location where;
-  // Of its listing: whether a table that stands in the kernel is this one is asked during a takeover, so it is
-  // computed where the table is built (listing.hpp).
+  // Of its listing: whether a table that stands in the kernel is this one is asked during a takeover, so it
+  // is computed where the table is built (listing.hpp).
   std::uint64_t digest = 0;
 };
 

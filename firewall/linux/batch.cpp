@@ -1,12 +1,13 @@
 #include "firewall/linux/batch.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <fmt/format.h>
-#include <netinet/in.h>
 #include <libmnl/libmnl.h>
 #include <libnftnl/common.h>
+#include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
-#include <linux/netfilter.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -17,8 +18,8 @@
 namespace ftfw::firewall::linux_nft {
 namespace {
 
-// The kernel takes at most 128 expressions in a rule (NFT_RULE_MAXEXPRS), none of ours encodes to more than 600
-// bytes (a name of 256 bytes and its headers); messages with elements are split by sets.cpp.
+// The kernel takes at most 128 expressions in a rule (NFT_RULE_MAXEXPRS), none of ours encodes to more than
+// 600 bytes (a name of 256 bytes and its headers); messages with elements are split by sets.cpp.
 constexpr std::size_t kScratchBytes = 128 * 1024;
 constexpr std::size_t kSpareBytes = 64;  // more than BATCH_BEGIN with its genid, or BATCH_END, takes (28)
 

@@ -1,9 +1,9 @@
-// One nftables transaction under construction: messages in kernel order, each with a sequence number of its own and
-// the place in the configuration that produced it. Owned by one thread, used once.
-// Invariants: bytes() is BATCH_BEGIN, the messages, BATCH_END; no message exceeds kMaxMessageBytes (libnftnl does not
-// check its buffer: the scratch buffer holds the largest rule that the kernel would take, see batch.cpp); a message
-// that is too large is a refusal of ours and the batch must not be sent.
-// The origins point to the rules of the ruleset values, which must outlive the batch. Source: nfnetlink.c, nfnetlink_rcv_batch.
+// One nftables transaction under construction: messages in kernel order, each with a sequence number of its
+// own and the place in the configuration that produced it. Owned by one thread, used once. Invariants:
+// bytes() is BATCH_BEGIN, the messages, BATCH_END; no message exceeds kMaxMessageBytes (libnftnl does not
+// check its buffer: the scratch buffer holds the largest rule that the kernel would take, see batch.cpp); a
+// message that is too large is a refusal of ours and the batch must not be sent. The origins point to the
+// rules of the ruleset values, which must outlive the batch. Source: nfnetlink.c, nfnetlink_rcv_batch.
 #pragma once
 
 #include <cstdint>
@@ -60,8 +60,8 @@ class Batch {
   const std::vector<Refusal>& own_refusals() const { return refusals_; }
   std::uint32_t next_set_id() { return ++set_id_; }
 
-  // For the sender. The last message asks for an acknowledgement. genid 0: unconditional; otherwise the kernel
-  // takes the batch only in that generation (ERESTART). end: false leaves BATCH_END out (a dry run).
+  // For the sender. The last message asks for an acknowledgement. genid 0: unconditional; otherwise the
+  // kernel takes the batch only in that generation (ERESTART). end: false leaves BATCH_END out (a dry run).
   ByteSpan seal(std::uint32_t genid, bool end);
   std::uint32_t first_sequence() const { return first_sequence_; }
   std::uint32_t last_sequence() const;  // of the last message, not of BATCH_END

@@ -1,7 +1,8 @@
 #include "firewall/linux/chains.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <libmnl/libmnl.h>
-#include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
@@ -13,11 +14,16 @@ namespace {
 
 std::uint32_t hook_number(Hook hook) {
   switch (hook) {
-    case Hook::prerouting: return NF_INET_PRE_ROUTING;
-    case Hook::input: return NF_INET_LOCAL_IN;
-    case Hook::forward: return NF_INET_FORWARD;
-    case Hook::output: return NF_INET_LOCAL_OUT;
-    case Hook::postrouting: return NF_INET_POST_ROUTING;
+    case Hook::prerouting:
+      return NF_INET_PRE_ROUTING;
+    case Hook::input:
+      return NF_INET_LOCAL_IN;
+    case Hook::forward:
+      return NF_INET_FORWARD;
+    case Hook::output:
+      return NF_INET_LOCAL_OUT;
+    case Hook::postrouting:
+      return NF_INET_POST_ROUTING;
   }
   return NF_INET_NUMHOOKS;
 }
@@ -39,7 +45,8 @@ Origin origin_of(const std::string& table, const Chain& chain) {
 void add_chain(Batch& batch, const std::string& table, const Chain& chain) {
   const ChainHandle handle = make_chain(table, chain);
   if (chain.base) {
-    ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_TYPE, chain.base->type == ChainType::nat ? "nat" : "filter");
+    ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_TYPE,
+                          chain.base->type == ChainType::nat ? "nat" : "filter");
     ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_HOOKNUM, hook_number(chain.base->hook));
     ::nftnl_chain_set_s32(handle.get(), NFTNL_CHAIN_PRIO, chain.base->priority);
     ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_POLICY,
@@ -51,7 +58,8 @@ void add_chain(Batch& batch, const std::string& table, const Chain& chain) {
 
 void add_rules(Batch& batch, const std::string& table, const Chain& chain) {
   for (const Rule& rule : chain.rules) {
-    const Origin origin{.where = rule.where, .table = table, .kind = "chain", .name = chain.name, .rule = &rule};
+    const Origin origin{
+        .where = rule.where, .table = table, .kind = "chain", .name = chain.name, .rule = &rule};
     const RuleHandle handle(allocated(::nftnl_rule_alloc()));
     ::nftnl_rule_set_u32(handle.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
     ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_TABLE, table.c_str());

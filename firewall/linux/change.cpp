@@ -7,7 +7,8 @@
 namespace ftfw::firewall::linux_nft {
 
 void Change::note(const Table& table, Activity activity) {
-  state_.tables.push_back({.name = table.name, .mark = mark_of(table), .dormant = activity == Activity::dormant});
+  state_.tables.push_back(
+      {.name = table.name, .mark = mark_of(table), .dormant = activity == Activity::dormant});
 }
 
 void Change::place(const Table& table, Activity activity, const CounterValues& carried) {

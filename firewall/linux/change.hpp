@@ -1,5 +1,6 @@
-// One step from what is installed to what shall be: adds the messages to a batch and keeps track of what will be
-// installed when it is committed. The loader decides the steps and their order; this knows what each takes.
+// One step from what is installed to what shall be: adds the messages to a batch and keeps track of what will
+// be installed when it is committed. The loader decides the steps and their order; this knows what each
+// takes.
 #pragma once
 
 #include <string>
@@ -14,7 +15,8 @@ namespace ftfw::firewall::linux_nft {
 class Change {
  public:
   // The three references outlive the change; `from` is copied.
-  Change(Batch& batch, const Guard& guard, const Installed& from) : batch_(batch), guard_(guard), state_(from) {}
+  Change(Batch& batch, const Guard& guard, const Installed& from)
+      : batch_(batch), guard_(guard), state_(from) {}
 
   const Installed& state() const { return state_; }
   bool placed_filter_table() const { return placed_filter_table_; }

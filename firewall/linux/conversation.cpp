@@ -1,8 +1,9 @@
 #include "firewall/linux/conversation.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <fmt/format.h>
 #include <libmnl/libmnl.h>
-#include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/netfilter/nfnetlink.h>
@@ -33,7 +34,9 @@ std::string reason(int code) {
   return ::strerror_r(code, buffer.data(), buffer.size());
 }
 
-constexpr std::size_t aligned(std::size_t length) { return (length + 3) & ~std::size_t{3}; }  // NLMSG_ALIGN, NLA_ALIGN
+constexpr std::size_t aligned(std::size_t length) {
+  return (length + 3) & ~std::size_t{3};
+}  // NLMSG_ALIGN, NLA_ALIGN
 
 // The kernel's own words in an error answer (NLMSGERR_ATTR_MSG), if it has any.
 std::optional<std::string_view> extended_text(const nlmsghdr& header) {
@@ -91,7 +94,9 @@ Result<Conversation> Conversation::open() {
 Conversation::Conversation(NetlinkSocket socket)
     : socket_(std::move(socket)), buffer_(kReadBytes), sequence_(kFirstSequence) {}
 
-std::uint32_t Conversation::next_sequence() { return sequence_; }
+std::uint32_t Conversation::next_sequence() {
+  return sequence_;
+}
 
 bool Conversation::exchange(Batch& batch, ByteSpan bytes, Answer& answer) {
   sequence_ = batch.last_sequence() + 2;  // BATCH_END has one, too
@@ -190,8 +195,8 @@ Status Conversation::dump(std::uint16_t type, const std::string& table,
                           const std::function<void(const nlmsghdr&)>& each) {
   alignas(nlmsghdr) std::array<std::uint8_t, 512> request{};
   const std::uint32_t sequence = sequence_++;
-  nlmsghdr* header = ::nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(request.data()), type, NFPROTO_INET, NLM_F_DUMP,
-                                             sequence);
+  nlmsghdr* header = ::nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(request.data()), type, NFPROTO_INET,
+                                             NLM_F_DUMP, sequence);
   // NFTA_OBJ_TABLE, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE: all are 1.
   if (!table.empty()) ::mnl_attr_put_strz(header, NFTA_OBJ_TABLE, table.c_str());
   if (const Status sent = socket_.send(ByteSpan(request).first(header->nlmsg_len)); !sent) return sent;

@@ -1,12 +1,13 @@
 #include "firewall/linux/expressions.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <fmt/format.h>
-#include <net/if.h>
-#include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_conntrack_common.h>
 #include <linux/netfilter/nf_tables.h>
 #include <linux/rtnetlink.h>
+#include <net/if.h>
 
 #include <array>
 #include <cerrno>
@@ -42,7 +43,8 @@ constexpr std::uint32_t kRelatedBit = NF_CT_STATE_BIT(IP_CT_RELATED);
 constexpr std::uint32_t kNewBit = NF_CT_STATE_BIT(IP_CT_NEW);
 constexpr std::uint32_t kUntrackedBit = NF_CT_STATE_UNTRACKED_BIT;
 
-// The object representation: host byte order, which is what the kernel keeps for everything that is no packet byte.
+// The object representation: host byte order, which is what the kernel keeps for everything that is no packet
+// byte.
 template <typename T>
 ByteSpan host_order(const T& value) {
   return {reinterpret_cast<const std::uint8_t*>(&value), sizeof value};
@@ -50,7 +52,8 @@ ByteSpan host_order(const T& value) {
 
 class Emitter {
  public:
-  Emitter(Batch& batch, const Origin& origin, nftnl_rule& rule) : batch_(batch), origin_(origin), rule_(rule) {}
+  Emitter(Batch& batch, const Origin& origin, nftnl_rule& rule)
+      : batch_(batch), origin_(origin), rule_(rule) {}
 
   void operator()(const InterfaceMatch& match) {
     load_meta(match.traffic == Traffic::in ? NFT_META_IIFNAME : NFT_META_OIFNAME);
@@ -115,12 +118,15 @@ class Emitter {
     ::nftnl_expr_set_u32(expression, NFTNL_EXPR_LIMIT_TYPE, NFT_LIMIT_PKTS);
     ::nftnl_expr_set_u32(expression, NFTNL_EXPR_LIMIT_FLAGS, 0);
   }
-  void operator()(const Log& log) { ::nftnl_expr_set_str(append("log"), NFTNL_EXPR_LOG_PREFIX, log.prefix.c_str()); }
+  void operator()(const Log& log) {
+    ::nftnl_expr_set_str(append("log"), NFTNL_EXPR_LOG_PREFIX, log.prefix.c_str());
+  }
   void operator()(const SnatTo& snat) {
     const ByteSpan address = snat.address.bytes();
     nftnl_expr* immediate = append("immediate");
     ::nftnl_expr_set_u32(immediate, NFTNL_EXPR_IMM_DREG, kRegister);
-    ::nftnl_expr_set(immediate, NFTNL_EXPR_IMM_DATA, address.data(), static_cast<std::uint32_t>(address.size()));
+    ::nftnl_expr_set(immediate, NFTNL_EXPR_IMM_DATA, address.data(),
+                     static_cast<std::uint32_t>(address.size()));
     nftnl_expr* nat = append("nat");
     ::nftnl_expr_set_u32(nat, NFTNL_EXPR_NAT_TYPE, NFT_NAT_SNAT);
     // NFPROTO_INET is refused here (EAFNOSUPPORT).
@@ -130,7 +136,8 @@ class Emitter {
   void operator()(const Accept&) { verdict(NF_ACCEPT); }
   void operator()(const Drop&) { verdict(NF_DROP); }
   void operator()(const Goto& jump) {
-    ::nftnl_expr_set_str(verdict(static_cast<std::uint32_t>(NFT_GOTO)), NFTNL_EXPR_IMM_CHAIN, jump.chain.c_str());
+    ::nftnl_expr_set_str(verdict(static_cast<std::uint32_t>(NFT_GOTO)), NFTNL_EXPR_IMM_CHAIN,
+                         jump.chain.c_str());
   }
 
  private:
@@ -219,7 +226,8 @@ class Emitter {
   // The kernel compares names as N bytes, the rest of them zero.
   template <std::size_t N>
   ByteVector padded(const std::string& name) {
-    if (name.size() >= N) batch_.refuse(origin_, EINVAL, fmt::format("\"{}\" is longer than {} bytes", name, N - 1));
+    if (name.size() >= N)
+      batch_.refuse(origin_, EINVAL, fmt::format("\"{}\" is longer than {} bytes", name, N - 1));
     ByteVector bytes(name.begin(), name.end());
     bytes.resize(N);
     return bytes;

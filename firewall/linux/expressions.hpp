@@ -1,7 +1,7 @@
-// Turns the typed expressions of a rule into the kernel's: loads into register 1, comparisons, verdicts, in the
-// order in which nft would emit them, so that `nft list ruleset` prints the text of listing.hpp.
-// Invariant: whatever reads the network or transport header stands behind a check of the protocol (the kernel does
-// not demand it; without it bytes of another protocol would be compared).
+// Turns the typed expressions of a rule into the kernel's: loads into register 1, comparisons, verdicts, in
+// the order in which nft would emit them, so that `nft list ruleset` prints the text of listing.hpp.
+// Invariant: whatever reads the network or transport header stands behind a check of the protocol (the kernel
+// does not demand it; without it bytes of another protocol would be compared).
 #pragma once
 
 #include "firewall/linux/batch.hpp"

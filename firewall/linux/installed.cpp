@@ -1,7 +1,8 @@
 #include "firewall/linux/installed.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <libmnl/libmnl.h>
-#include <netinet/in.h>
 #include <linux/netfilter/nf_tables.h>
 
 #include <algorithm>
@@ -56,8 +57,8 @@ Result<Installed> read_once(Conversation& conversation) {
       conversation.dump(NFT_MSG_GETTABLE, "", [&](const nlmsghdr& header) { note_table(header, installed); });
   if (!tables) return std::unexpected(tables.error());
   if (installed.find(kGuardTable) != nullptr) {
-    const Status chains = conversation.dump(NFT_MSG_GETCHAIN, kGuardTable,
-                                            [&](const nlmsghdr& header) { note_guard_chain(header, installed); });
+    const Status chains = conversation.dump(
+        NFT_MSG_GETCHAIN, kGuardTable, [&](const nlmsghdr& header) { note_guard_chain(header, installed); });
     if (!chains) return std::unexpected(chains.error());
   }
   const auto after = conversation.generation();

@@ -55,7 +55,8 @@ Result<Loader> Loader::open(Guard guard) {
 Loader::Loader(linux_nft::Conversation conversation, Guard guard)
     : conversation_(std::move(conversation)), guard_(std::move(guard)) {}
 
-// ---- the transaction ----------------------------------------------------------------------------------------
+// ---- the transaction
+// ----------------------------------------------------------------------------------------
 
 Result<Installed> Loader::refresh() {
   if (known_) {
@@ -99,12 +100,13 @@ std::expected<void, std::vector<Refusal>> Loader::refuse_foreign(const Ruleset& 
   const auto check = [&](const Table& table) {
     const InstalledTable* found = installed.find(table.name);
     if (found == nullptr || found->mark) return;
-    refusals.push_back({.where = table.where,
-                        .object = "table inet " + table.name,
-                        .code = EEXIST,
-                        .text = fmt::format("a table of this name exists and was not made by ftfw-appliance; delete it "
-                                            "(nft delete table inet {}) and take it out of /etc/nftables.conf",
-                                            table.name)});
+    refusals.push_back(
+        {.where = table.where,
+         .object = "table inet " + table.name,
+         .code = EEXIST,
+         .text = fmt::format("a table of this name exists and was not made by ftfw-appliance; delete it "
+                             "(nft delete table inet {}) and take it out of /etc/nftables.conf",
+                             table.name)});
   };
   check(guard_.table);
   std::ranges::for_each(ruleset, check);
@@ -112,7 +114,8 @@ std::expected<void, std::vector<Refusal>> Loader::refuse_foreign(const Ruleset& 
   return {};
 }
 
-std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Table& table, Activity activity) {
+std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Table& table,
+                                                        Activity activity) {
   CounterValues carried;
   if (!table.counters.empty() && change.state().find(table.name) != nullptr) {
     auto values = linux_nft::read_counters(conversation_, table.name);
@@ -123,7 +126,8 @@ std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Ta
   return {};
 }
 
-// ---- questions ----------------------------------------------------------------------------------------------
+// ---- questions
+// ----------------------------------------------------------------------------------------------
 
 Result<Capabilities> Loader::probe() {
   const Table scratch{.name = "ftfw_probe", .flowtables = {{.name = "probe", .devices = {"lo"}}}};
@@ -158,7 +162,8 @@ Result<Installed> Loader::read_back() {
   return refresh();
 }
 
-// ---- steps --------------------------------------------------------------------------------------------------
+// ---- steps
+// --------------------------------------------------------------------------------------------------
 
 LoadResult Loader::close() {
   return step([this](Change& change) -> std::expected<Next, std::vector<Refusal>> {
@@ -172,13 +177,14 @@ LoadResult Loader::close() {
 LoadResult Loader::stand_by(const Ruleset& ruleset) {
   return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
     if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
-    // On its own: the policy of the guard drops everything until its rules are committed, which must not take as
-    // long as the load of all tables.
+    // On its own: the policy of the guard drops everything until its rules are committed, which must not take
+    // as long as the load of all tables.
     if (!change.state().guard) return Next::guard_first;
     for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
     for (const Table& table : ruleset) {
       const bool nat = table.kind == TableKind::nat;
-      if (nat && (change.state().find(table.name) == nullptr || is_installed(change.state(), table))) continue;
+      if (nat && (change.state().find(table.name) == nullptr || is_installed(change.state(), table)))
+        continue;
       const auto placed = place(change, table, nat ? Activity::awake : Activity::dormant);
       if (!placed) return std::unexpected(placed.error());
     }
@@ -196,7 +202,8 @@ LoadResult Loader::activate(const Ruleset& ruleset, bool shield) {
         continue;
       }
       if (!change.state().guard) return Next::guard_first;
-      if (const auto placed = place(change, table, Activity::awake); !placed) return std::unexpected(placed.error());
+      if (const auto placed = place(change, table, Activity::awake); !placed)
+        return std::unexpected(placed.error());
     }
     for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
     // Before the guard goes: the table of both must not go and come in one batch.

@@ -42,7 +42,9 @@ std::optional<Mark> parse_value(std::string_view value) {
 
 }  // namespace
 
-Mark mark_of(const Table& table) { return {.kind = table.kind, .digest = table.digest}; }
+Mark mark_of(const Table& table) {
+  return {.kind = table.kind, .digest = table.digest};
+}
 
 ByteVector encode_mark(const Mark& mark) {
   ByteVector userdata;

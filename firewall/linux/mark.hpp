@@ -1,6 +1,6 @@
-// The mark by which we know our own tables: who made them, of which kind they are, and a digest of their text, kept
-// in the userdata of the table. Its type is one that nft does not know and therefore does not print: a comment
-// would show in `nft list ruleset`.
+// The mark by which we know our own tables: who made them, of which kind they are, and a digest of their
+// text, kept in the userdata of the table. Its type is one that nft does not know and therefore does not
+// print: a comment would show in `nft list ruleset`.
 #pragma once
 
 #include <cstdint>

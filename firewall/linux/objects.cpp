@@ -1,7 +1,8 @@
 #include "firewall/linux/objects.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <libmnl/libmnl.h>
-#include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
@@ -35,15 +36,18 @@ void add_object(Batch& batch, const std::string& table, const HelperObject& help
   ::nftnl_obj_set_str(object.get(), NFTNL_OBJ_CT_HELPER_NAME, helper.type.c_str());
   ::nftnl_obj_set_u8(object.get(), NFTNL_OBJ_CT_HELPER_L4PROTO, helper.protocol);
   ::nftnl_obj_set_u16(object.get(), NFTNL_OBJ_CT_HELPER_L3PROTO, NFPROTO_INET);
-  add_message(batch, {.where = helper.where, .table = table, .kind = "ct helper", .name = helper.name}, object);
+  add_message(batch, {.where = helper.where, .table = table, .kind = "ct helper", .name = helper.name},
+              object);
 }
 
-void add_object(Batch& batch, const std::string& table, const CounterObject& counter, const CounterValues& carried) {
+void add_object(Batch& batch, const std::string& table, const CounterObject& counter,
+                const CounterValues& carried) {
   const ObjectHandle object = make_object(table, counter.name, NFT_OBJECT_COUNTER);
   const auto value = carried.find(counter.name);
   ::nftnl_obj_set_u64(object.get(), NFTNL_OBJ_CTR_PKTS, value == carried.end() ? 0 : value->second.packets);
   ::nftnl_obj_set_u64(object.get(), NFTNL_OBJ_CTR_BYTES, value == carried.end() ? 0 : value->second.bytes);
-  add_message(batch, {.where = counter.where, .table = table, .kind = "counter", .name = counter.name}, object);
+  add_message(batch, {.where = counter.where, .table = table, .kind = "counter", .name = counter.name},
+              object);
 }
 
 void add_object(Batch& batch, const std::string& table, const FlowtableObject& flowtable) {

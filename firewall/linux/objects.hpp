@@ -14,12 +14,13 @@ struct CounterValue {
   std::uint64_t bytes = 0;
 };
 
-// By counter name: what a table that is replaced has counted so far. A table has few named counters: they come from
-// the configuration.
+// By counter name: what a table that is replaced has counted so far. A table has few named counters: they
+// come from the configuration.
 using CounterValues = std::map<std::string, CounterValue, std::less<>>;
 
 void add_object(Batch& batch, const std::string& table, const HelperObject& helper);
-void add_object(Batch& batch, const std::string& table, const CounterObject& counter, const CounterValues& carried);
+void add_object(Batch& batch, const std::string& table, const CounterObject& counter,
+                const CounterValues& carried);
 void add_object(Batch& batch, const std::string& table, const FlowtableObject& flowtable);
 
 }  // namespace ftfw::firewall::linux_nft

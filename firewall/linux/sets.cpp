@@ -23,7 +23,8 @@ SetHandle describe(const AnonymousSet& set, const std::string& table, std::uint3
   ::nftnl_set_set_u32(handle.get(), NFTNL_SET_ID, id);
   ::nftnl_set_set_u32(handle.get(), NFTNL_SET_FLAGS, NFT_SET_ANONYMOUS | NFT_SET_CONSTANT);
   ::nftnl_set_set_u32(handle.get(), NFTNL_SET_KEY_TYPE, static_cast<std::uint32_t>(set.key_type));
-  ::nftnl_set_set_u32(handle.get(), NFTNL_SET_KEY_LEN, static_cast<std::uint32_t>(set.elements.front().size()));
+  ::nftnl_set_set_u32(handle.get(), NFTNL_SET_KEY_LEN,
+                      static_cast<std::uint32_t>(set.elements.front().size()));
   ::nftnl_set_set_u32(handle.get(), NFTNL_SET_DESC_SIZE, static_cast<std::uint32_t>(set.elements.size()));
   return handle;
 }
@@ -52,7 +53,8 @@ std::uint32_t add_set(Batch& batch, const Origin& origin, const AnonymousSet& se
             [&](nlmsghdr& header) { ::nftnl_set_nlmsg_build_payload(&header, described.get()); });
   const std::span<const ByteVector> all(set.elements);
   for (std::size_t from = 0; from < all.size(); from += kElementsPerMessage) {
-    const SetHandle part = with_elements(table, id, all.subspan(from, std::min(kElementsPerMessage, all.size() - from)));
+    const SetHandle part =
+        with_elements(table, id, all.subspan(from, std::min(kElementsPerMessage, all.size() - from)));
     batch.add(NFT_MSG_NEWSETELEM, NLM_F_CREATE, origin,
               [&](nlmsghdr& header) { ::nftnl_set_elems_nlmsg_build_payload(&header, part.get()); });
   }

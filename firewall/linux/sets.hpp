@@ -1,5 +1,5 @@
-// Anonymous sets: what a rule compares with more than one value. The set and its elements are messages of the same
-// batch, before the rule that looks into it. Byte order: values as they lie in the packet.
+// Anonymous sets: what a rule compares with more than one value. The set and its elements are messages of the
+// same batch, before the rule that looks into it. Byte order: values as they lie in the packet.
 #pragma once
 
 #include <cstdint>
@@ -10,8 +10,14 @@
 
 namespace ftfw::firewall::linux_nft {
 
-// nft's number of the data type of a key (include/datatype.h of nftables); without it `nft list` cannot print.
-enum class KeyType : std::uint32_t { ipv4_address = 7, ipv6_address = 8, internet_service = 13, icmp_type = 14 };
+// nft's number of the data type of a key (include/datatype.h of nftables); without it `nft list` cannot
+// print.
+enum class KeyType : std::uint32_t {
+  ipv4_address = 7,
+  ipv6_address = 8,
+  internet_service = 13,
+  icmp_type = 14
+};
 
 struct AnonymousSet {
   KeyType key_type = KeyType::internet_service;

@@ -1,7 +1,8 @@
 #include "firewall/linux/tables.hpp"
 
+#include <netinet/in.h>  // before linux/netfilter.h
+
 #include <libmnl/libmnl.h>
-#include <netinet/in.h>
 #include <linux/netfilter.h>
 #include <linux/netfilter/nf_tables.h>
 
@@ -21,7 +22,8 @@ TableHandle make_table(const std::string& name) {
 
 // Always present: a message without the attribute wakes nothing.
 void set_flags(const TableHandle& handle, Activity activity) {
-  ::nftnl_table_set_u32(handle.get(), NFTNL_TABLE_FLAGS, activity == Activity::dormant ? NFT_TABLE_F_DORMANT : 0);
+  ::nftnl_table_set_u32(handle.get(), NFTNL_TABLE_FLAGS,
+                        activity == Activity::dormant ? NFT_TABLE_F_DORMANT : 0);
 }
 
 void add_message(Batch& batch, const Origin& origin, const TableHandle& handle, std::uint16_t type,
@@ -36,7 +38,8 @@ void create_table(Batch& batch, const Table& table, Activity activity) {
   const TableHandle handle = make_table(table.name);
   const ByteVector mark = encode_mark(mark_of(table));
   set_flags(handle, activity);
-  ::nftnl_table_set_data(handle.get(), NFTNL_TABLE_USERDATA, mark.data(), static_cast<std::uint32_t>(mark.size()));
+  ::nftnl_table_set_data(handle.get(), NFTNL_TABLE_USERDATA, mark.data(),
+                         static_cast<std::uint32_t>(mark.size()));
   add_message(batch, {.where = table.where, .table = table.name}, handle, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 }
 

@@ -16,8 +16,8 @@ void create_table(Batch& batch, const Table& table, Activity activity);
 void fill_table(Batch& batch, const Table& table, const CounterValues& carried);
 // With all that is in it.
 void delete_table(Batch& batch, const std::string& name);
-// Dormant or awake, without touching the content; refused (ENOENT) if the table is not there. At most one toggle of
-// a table is possible in a batch (EINVAL), and no new base chain of it afterwards (EOPNOTSUPP).
+// Dormant or awake, without touching the content; refused (ENOENT) if the table is not there. At most one
+// toggle of a table is possible in a batch (EINVAL), and no new base chain of it afterwards (EOPNOTSUPP).
 void toggle_table(Batch& batch, const std::string& name, Activity activity);
 
 }  // namespace ftfw::firewall::linux_nft
