@@ -1,0 +1,30 @@
+// The guard: what a machine that is not the primary does with packets. One table (inet ftfw_guard) with at
+// most two chains, each there only while it is needed:
+//   guard   prerouting, before conntrack: drops what is for a virtual address and what is not for this
+//   machine. shield  input, after conntrack and NAT: while a takeover commits flows, drops packets to a
+//   virtual address that
+//           belong to no known flow, so that our own stack answers nothing (an RST would kill a flow still
+//           coming).
+// Invariant: traffic from and to the node's own addresses (VRRP, replication, ssh) passes both.
+#pragma once
+
+#include "config/model.hpp"
+#include "firewall/ruleset.hpp"
+
+namespace ftfw::firewall {
+
+inline constexpr const char* kGuardTable = "ftfw_guard";
+inline constexpr const char* kGuardChain = "guard";
+inline constexpr const char* kShieldChain = "shield";
+
+// The two chains of the table; the table itself has nothing else.
+struct Guard {
+  Table table;   // without chains
+  Chain closed;  // kGuardChain
+  Chain shield;  // kShieldChain
+};
+
+// The virtual addresses are those of all routers of the configuration's group.
+Guard build_guard(const config::Config& config);
+
+}  // namespace ftfw::firewall

@@ -1,0 +1,79 @@
+#include "firewall/linux/chains.hpp"
+
+#include <netinet/in.h>  // before linux/netfilter.h
+
+#include <libmnl/libmnl.h>
+#include <linux/netfilter.h>
+#include <linux/netfilter/nf_tables.h>
+
+#include "firewall/linux/expressions.hpp"
+#include "firewall/linux/handles.hpp"
+
+namespace ftfw::firewall::linux_nft {
+namespace {
+
+std::uint32_t hook_number(Hook hook) {
+  switch (hook) {
+    case Hook::prerouting:
+      return NF_INET_PRE_ROUTING;
+    case Hook::input:
+      return NF_INET_LOCAL_IN;
+    case Hook::forward:
+      return NF_INET_FORWARD;
+    case Hook::output:
+      return NF_INET_LOCAL_OUT;
+    case Hook::postrouting:
+      return NF_INET_POST_ROUTING;
+  }
+  return NF_INET_NUMHOOKS;
+}
+
+ChainHandle make_chain(const std::string& table, const Chain& chain) {
+  ChainHandle handle(allocated(::nftnl_chain_alloc()));
+  ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_FAMILY, NFPROTO_INET);
+  ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_TABLE, table.c_str());
+  ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_NAME, chain.name.c_str());
+  return handle;
+}
+
+Origin origin_of(const std::string& table, const Chain& chain) {
+  return {.where = chain.where, .table = table, .kind = "chain", .name = chain.name};
+}
+
+}  // namespace
+
+void add_chain(Batch& batch, const std::string& table, const Chain& chain) {
+  const ChainHandle handle = make_chain(table, chain);
+  if (chain.base) {
+    ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_TYPE,
+                          chain.base->type == ChainType::nat ? "nat" : "filter");
+    ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_HOOKNUM, hook_number(chain.base->hook));
+    ::nftnl_chain_set_s32(handle.get(), NFTNL_CHAIN_PRIO, chain.base->priority);
+    ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_POLICY,
+                          chain.base->policy == Policy::drop ? NF_DROP : NF_ACCEPT);
+  }
+  batch.add(NFT_MSG_NEWCHAIN, NLM_F_CREATE, origin_of(table, chain),
+            [&](nlmsghdr& header) { ::nftnl_chain_nlmsg_build_payload(&header, handle.get()); });
+}
+
+void add_rules(Batch& batch, const std::string& table, const Chain& chain) {
+  for (const Rule& rule : chain.rules) {
+    const Origin origin{
+        .where = rule.where, .table = table, .kind = "chain", .name = chain.name, .rule = &rule};
+    const RuleHandle handle(allocated(::nftnl_rule_alloc()));
+    ::nftnl_rule_set_u32(handle.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
+    ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_TABLE, table.c_str());
+    ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_CHAIN, chain.name.c_str());
+    add_expressions(batch, origin, rule, *handle);
+    batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, origin,
+              [&](nlmsghdr& header) { ::nftnl_rule_nlmsg_build_payload(&header, handle.get()); });
+  }
+}
+
+void delete_chain(Batch& batch, const std::string& table, const Chain& chain) {
+  const ChainHandle handle = make_chain(table, chain);
+  batch.add(NFT_MSG_DELCHAIN, 0, origin_of(table, chain),
+            [&](nlmsghdr& header) { ::nftnl_chain_nlmsg_build_payload(&header, handle.get()); });
+}
+
+}  // namespace ftfw::firewall::linux_nft

@@ -1,0 +1,70 @@
+#include "firewall/linux/change.hpp"
+
+#include <algorithm>
+
+#include "firewall/linux/chains.hpp"
+
+namespace ftfw::firewall::linux_nft {
+
+void Change::note(const Table& table, Activity activity) {
+  state_.tables.push_back(
+      {.name = table.name, .mark = mark_of(table), .dormant = activity == Activity::dormant});
+}
+
+void Change::place(const Table& table, Activity activity, const CounterValues& carried) {
+  if (state_.find(table.name) != nullptr) remove(table.name);
+  create_table(batch_, table, activity);
+  fill_table(batch_, table, carried);
+  note(table, activity);
+  placed_filter_table_ |= table.kind == TableKind::filter;
+}
+
+void Change::toggle(const std::string& name, Activity activity) {
+  toggle_table(batch_, name, activity);
+  const auto table = std::ranges::find(state_.tables, name, &InstalledTable::name);
+  if (table != state_.tables.end()) table->dormant = activity == Activity::dormant;
+}
+
+void Change::remove(const std::string& name) {
+  delete_table(batch_, name);
+  if (name == kGuardTable) state_.guard = state_.shield = false;
+  // Last: the name may be that of the element.
+  std::erase_if(state_.tables, [&name](const InstalledTable& table) { return table.name == name; });
+}
+
+void Change::add_guard_chain(const Chain& chain) {
+  if (state_.find(guard_.table.name) == nullptr) {
+    create_table(batch_, guard_.table, Activity::awake);
+    note(guard_.table, Activity::awake);
+  }
+  add_chain(batch_, guard_.table.name, chain);
+  add_rules(batch_, guard_.table.name, chain);
+}
+
+void Change::raise_guard() {
+  if (state_.guard) return;
+  add_guard_chain(guard_.closed);
+  state_.guard = true;
+}
+
+void Change::raise_shield() {
+  if (state_.shield) return;
+  add_guard_chain(guard_.shield);
+  state_.shield = true;
+}
+
+void Change::lower_guard() {
+  if (!state_.guard) return;
+  if (!state_.shield) return remove(guard_.table.name);
+  delete_chain(batch_, guard_.table.name, guard_.closed);
+  state_.guard = false;
+}
+
+void Change::lower_shield() {
+  if (!state_.shield) return;
+  if (!state_.guard) return remove(guard_.table.name);
+  delete_chain(batch_, guard_.table.name, guard_.shield);
+  state_.shield = false;
+}
+
+}  // namespace ftfw::firewall::linux_nft

@@ -1,0 +1,39 @@
+// What stands in the kernel: the tables of the family inet, which of them are ours, which of those sleep, and
+// whether the guard and the shield are up. Read in one consistent generation.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "firewall/linux/conversation.hpp"
+#include "firewall/linux/mark.hpp"
+#include "firewall/linux/objects.hpp"
+
+namespace ftfw::firewall {
+
+struct InstalledTable {
+  std::string name;
+  std::optional<linux_nft::Mark> mark;  // nothing: the table of somebody else
+  bool dormant = false;
+};
+
+struct Installed {
+  std::uint32_t genid = 0;
+  std::vector<InstalledTable> tables;
+  bool guard = false;   // the chain that closes the machine
+  bool shield = false;  // the chain that keeps our own stack quiet
+
+  const InstalledTable* find(std::string_view name) const;
+};
+
+namespace linux_nft {
+
+Result<Installed> read_installed(Conversation& conversation);
+// The named counters of a table. Values of one moment each, not of one moment together.
+Result<CounterValues> read_counters(Conversation& conversation, const std::string& table);
+
+}  // namespace linux_nft
+}  // namespace ftfw::firewall

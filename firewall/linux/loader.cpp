@@ -1,0 +1,248 @@
+#include "firewall/linux/loader.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <utility>
+
+#include "firewall/linux/batch.hpp"
+
+namespace ftfw::firewall {
+
+using linux_nft::Activity;
+using linux_nft::Answer;
+using linux_nft::Batch;
+using linux_nft::Change;
+using linux_nft::CounterValues;
+
+namespace {
+
+// How often somebody else may commit between our look and our batch.
+constexpr int kStepAttempts = 16;
+
+std::vector<Refusal> refusals_of(const Error& error) {
+  return {Refusal{.object = "nftables", .code = error.code, .text = error.text}};
+}
+
+bool is_wanted(const Ruleset& ruleset, const std::string& name) {
+  return std::ranges::find(ruleset, name, &Table::name) != ruleset.end();
+}
+
+bool is_installed(const Installed& installed, const Table& table) {
+  const InstalledTable* found = installed.find(table.name);
+  return found != nullptr && found->mark == linux_nft::mark_of(table);
+}
+
+// Ours, from a configuration that had tables which this one has not.
+std::vector<std::string> leftovers(const Ruleset& ruleset, const Installed& installed) {
+  std::vector<std::string> names;
+  for (const InstalledTable& table : installed.tables) {
+    const bool ours = table.mark && table.mark->kind != TableKind::guard;
+    if (ours && !is_wanted(ruleset, table.name)) names.push_back(table.name);
+  }
+  return names;
+}
+
+}  // namespace
+
+Result<Loader> Loader::open(Guard guard) {
+  auto conversation = linux_nft::Conversation::open();
+  if (!conversation) return std::unexpected(conversation.error());
+  return Loader(std::move(*conversation), std::move(guard));
+}
+
+Loader::Loader(linux_nft::Conversation conversation, Guard guard)
+    : conversation_(std::move(conversation)), guard_(std::move(guard)) {}
+
+// ---- the transaction
+// ----------------------------------------------------------------------------------------
+
+Result<Installed> Loader::refresh() {
+  if (known_) {
+    const auto now = conversation_.generation();
+    if (now && *now == known_->genid) return *known_;
+  }
+  auto installed = linux_nft::read_installed(conversation_);
+  if (installed) known_ = *installed;
+  return installed;
+}
+
+LoadResult Loader::step(const Compose& compose) {
+  for (int attempt = 0; attempt < kStepAttempts; ++attempt) {
+    const auto from = refresh();
+    if (!from) return std::unexpected(refusals_of(from.error()));
+    Batch batch(conversation_.next_sequence());
+    Change change(batch, guard_, *from);
+    const auto next = compose(change);
+    if (!next) return std::unexpected(next.error());
+    if (*next == Next::guard_first) {
+      if (const LoadResult closed = close(); !closed) return closed;
+      continue;
+    }
+    if (batch.empty() && batch.own_refusals().empty()) return Loaded{.genid = from->genid};
+    known_.reset();
+    Answer answer = conversation_.commit(batch, from->genid);
+    if (answer.stale) continue;
+    if (!answer.refusals.empty()) return std::unexpected(std::move(answer.refusals));
+    if (answer.genid == from->genid + 1) {  // else somebody committed behind us: look again next time
+      known_ = change.state();
+      known_->genid = answer.genid;
+    }
+    return Loaded{answer.genid, answer.in_kernel, change.placed_filter_table()};
+  }
+  return std::unexpected(refusals_of({.code = ERESTART, .text = "other programs keep changing the ruleset"}));
+}
+
+std::expected<void, std::vector<Refusal>> Loader::refuse_foreign(const Ruleset& ruleset,
+                                                                 const Installed& installed) const {
+  std::vector<Refusal> refusals;
+  const auto check = [&](const Table& table) {
+    const InstalledTable* found = installed.find(table.name);
+    if (found == nullptr || found->mark) return;
+    refusals.push_back(
+        {.where = table.where,
+         .object = "table inet " + table.name,
+         .code = EEXIST,
+         .text = fmt::format("a table of this name exists and was not made by ftfw-appliance; delete it "
+                             "(nft delete table inet {}) and take it out of /etc/nftables.conf",
+                             table.name)});
+  };
+  check(guard_.table);
+  std::ranges::for_each(ruleset, check);
+  if (!refusals.empty()) return std::unexpected(std::move(refusals));
+  return {};
+}
+
+std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Table& table,
+                                                        Activity activity) {
+  CounterValues carried;
+  if (!table.counters.empty() && change.state().find(table.name) != nullptr) {
+    auto values = linux_nft::read_counters(conversation_, table.name);
+    if (!values) return std::unexpected(refusals_of(values.error()));
+    carried = std::move(*values);
+  }
+  change.place(table, activity, carried);
+  return {};
+}
+
+// ---- questions
+// ----------------------------------------------------------------------------------------------
+
+Result<Capabilities> Loader::probe() {
+  const Table scratch{.name = "ftfw_probe", .flowtables = {{.name = "probe", .devices = {"lo"}}}};
+  Batch batch(conversation_.next_sequence());
+  linux_nft::create_table(batch, scratch, Activity::dormant);
+  linux_nft::fill_table(batch, scratch, {});
+  const Answer answer = conversation_.dry_run(batch);
+  if (answer.refusals.empty()) return Capabilities{.flowtables = true};
+  const Refusal& refusal = answer.refusals.front();
+  if (refusal.code == ENOENT || refusal.code == EOPNOTSUPP) return Capabilities{.flowtables = false};
+  return fail(Blame::kernel, "ask the kernel for flowtables: " + refusal.text, refusal.code);
+}
+
+std::expected<void, std::vector<Refusal>> Loader::check(const Ruleset& ruleset) {
+  const auto installed = refresh();
+  if (!installed) return std::unexpected(refusals_of(installed.error()));
+  if (auto ours = refuse_foreign(ruleset, *installed); !ours) return ours;
+  Batch batch(conversation_.next_sequence());
+  Change change(batch, guard_, *installed);
+  Table guard = guard_.table;
+  guard.chains = {guard_.closed, guard_.shield};
+  // All of it dormant: base chains of an awake table would be hooked for as long as the kernel checks.
+  change.place(guard, Activity::dormant, {});
+  for (const Table& table : ruleset) change.place(table, Activity::dormant, {});
+  Answer answer = conversation_.dry_run(batch);
+  if (!answer.refusals.empty()) return std::unexpected(std::move(answer.refusals));
+  return {};
+}
+
+Result<Installed> Loader::read_back() {
+  known_.reset();
+  return refresh();
+}
+
+// ---- steps
+// --------------------------------------------------------------------------------------------------
+
+LoadResult Loader::close() {
+  return step([this](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    if (auto ours = refuse_foreign({}, change.state()); !ours) return std::unexpected(ours.error());
+    if (change.state().find(guard_.table.name) != nullptr) change.remove(guard_.table.name);
+    change.raise_guard();
+    return Next::commit;
+  });
+}
+
+LoadResult Loader::stand_by(const Ruleset& ruleset) {
+  return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
+    // On its own: the policy of the guard drops everything until its rules are committed, which must not take
+    // as long as the load of all tables.
+    if (!change.state().guard) return Next::guard_first;
+    for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
+    for (const Table& table : ruleset) {
+      const bool nat = table.kind == TableKind::nat;
+      if (nat && (change.state().find(table.name) == nullptr || is_installed(change.state(), table)))
+        continue;
+      const auto placed = place(change, table, nat ? Activity::awake : Activity::dormant);
+      if (!placed) return std::unexpected(placed.error());
+    }
+    change.lower_shield();
+    return Next::commit;
+  });
+}
+
+LoadResult Loader::activate(const Ruleset& ruleset, bool shield) {
+  return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
+    for (const Table& table : ruleset) {
+      if (is_installed(change.state(), table)) {
+        if (change.state().find(table.name)->dormant) change.toggle(table.name, Activity::awake);
+        continue;
+      }
+      if (!change.state().guard) return Next::guard_first;
+      if (const auto placed = place(change, table, Activity::awake); !placed)
+        return std::unexpected(placed.error());
+    }
+    for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
+    // Before the guard goes: the table of both must not go and come in one batch.
+    if (shield) change.raise_shield();
+    change.lower_guard();
+    if (!shield) change.lower_shield();
+    return Next::commit;
+  });
+}
+
+LoadResult Loader::lower_shield() {
+  return step([](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    change.lower_shield();
+    return Next::commit;
+  });
+}
+
+LoadResult Loader::sleep() {
+  return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    if (auto ours = refuse_foreign({}, change.state()); !ours) return std::unexpected(ours.error());
+    change.raise_guard();
+    const std::vector<InstalledTable> tables = change.state().tables;
+    for (const InstalledTable& table : tables) {
+      const bool filters = table.mark && table.mark->kind == TableKind::filter;
+      if (filters && !table.dormant) change.toggle(table.name, Activity::dormant);
+    }
+    change.lower_shield();
+    return Next::commit;
+  });
+}
+
+LoadResult Loader::remove_everything() {
+  return step([](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    const std::vector<InstalledTable> tables = change.state().tables;
+    for (const InstalledTable& table : tables) {
+      if (table.mark) change.remove(table.name);
+    }
+    return Next::commit;
+  });
+}
+
+}  // namespace ftfw::firewall

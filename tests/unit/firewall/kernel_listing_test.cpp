@@ -1,0 +1,69 @@
+// Policy -> kernel -> `nft list ruleset`: what the kernel holds is the text that we print.
+#include <doctest/doctest.h>
+
+#include "firewall/guard.hpp"
+#include "firewall/linux/loader.hpp"
+#include "firewall/listing.hpp"
+#include "tests/unit/firewall/fixture.hpp"
+#include "tests/unit/firewall/network_namespace.hpp"
+
+using namespace ftfw;
+using namespace ftfw::firewall;
+
+namespace {
+
+void check_listing(const config::Config& config) {
+  Loader loader = *Loader::open(build_guard(config));
+  const Ruleset ruleset = build_ruleset(config, loader.probe().value());
+  REQUIRE(loader.activate(ruleset, false));
+  // The step closes first, which leaves nothing behind.
+  CHECK(test::nft_list_ruleset() == to_nft(ruleset));
+}
+
+}  // namespace
+
+TEST_CASE("the reference ruleset is listed by nft as we list it") {
+  if (!test::enter_fresh_namespace()) return;
+  test::run("ip link add eth0 type veth peer name eth1");
+  check_listing(test::reference_config());
+}
+
+TEST_CASE("every construct of the policy is listed by nft as we list it") {
+  if (!test::enter_fresh_namespace()) return;
+  check_listing(test::everything_config());
+}
+
+TEST_CASE("a set larger than one message is listed by nft as we list it") {
+  if (!test::enter_fresh_namespace()) return;
+  config::Allow allow{.from = "eth1", .protocol = 17};
+  for (std::uint16_t port = 1; port <= 2500; ++port) allow.ports.push_back(port);
+  config::Config config = test::config_with_allow(allow);
+  Loader loader = *Loader::open(build_guard(config));
+  const Ruleset ruleset = build_ruleset(config, loader.probe().value());
+  REQUIRE(loader.activate(ruleset, false));
+  // nft breaks long sets into lines; the elements are what matters.
+  const std::string listed = test::run("nft -j list ruleset");
+  CHECK(listed.find("2499, 2500]") != std::string::npos);
+  CHECK(listed.find("999, 1000, 1001, 1002") != std::string::npos);
+}
+
+TEST_CASE("guard and shield are listed by nft as we list them") {
+  if (!test::enter_fresh_namespace()) return;
+  const Guard guard = build_guard(test::reference_config());
+  Loader loader = *Loader::open(guard);
+  REQUIRE(loader.close());
+  Table expected = guard.table;
+  expected.chains = {guard.closed};
+  CHECK(test::nft_list_ruleset() == to_nft(expected));
+  const Ruleset ruleset = build_ruleset(test::reference_config(), {.flowtables = false});
+  REQUIRE(loader.activate(ruleset, true));
+  expected.chains = {guard.shield};
+  CHECK(test::nft_list_table("ftfw_guard") == to_nft(expected));
+}
+
+TEST_CASE("the text that we print is text that nft reads") {
+  if (!test::enter_fresh_namespace()) return;
+  const Ruleset ruleset = build_ruleset(test::everything_config(), {});
+  test::run("nft -f - <<'END'\n" + to_nft(ruleset) + "END\n");
+  CHECK(test::nft_list_ruleset() == to_nft(ruleset));
+}
