@@ -34,7 +34,7 @@ std::string configuration(const fs::path& root, const fs::path& empty) {
   return "listen=YES\nbackground=NO\nlisten_address=192.168.0.3\nanonymous_enable=YES\nno_anon_password=YES\n"
          "anon_max_rate=2000000\nanon_root=" +
          root.string() + "\nsecure_chroot_dir=" + empty.string() +
-         "\nftp_username=nobody\nxferlog_enable=NO\nseccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\n"
+         "\nxferlog_enable=NO\nseccomp_sandbox=NO\nisolate=NO\nisolate_network=NO\n"
          "connect_from_port_20=NO\n";
 }
 

@@ -100,7 +100,7 @@ void Lab::lose(Node node, const std::string& interface, Way way, int per_mille) 
         << "add rule bridge loss forward " << match << " \"" << port_of(node, interface)
         << "\" numgen random mod 1000 < " << per_mille << " drop\n";
   const Outcome loaded = lab::run(processes_, bridges_, {"nft", "-f", "-"}, rules.str());
-  if (loaded.exit_code != 0) give_up("nft: " + loaded.output);
+  if (loaded.exit_code != 0) give_up("nft: " + loaded.errors);
 }
 
 void Lab::lose_nothing() {
@@ -126,7 +126,7 @@ Outcome Lab::run(Node node, const std::vector<std::string>& words, const std::st
 std::string Lab::run_well(Node node, const std::vector<std::string>& words, const std::string& input) {
   Outcome outcome = run(node, words, input);
   if (outcome.exit_code != 0)
-    give_up(words.at(0) + " on " + std::string(name_of(node)) + ": " + outcome.output);
+    give_up(words.at(0) + " on " + std::string(name_of(node)) + ": " + outcome.errors);
   return std::move(outcome.output);
 }
 

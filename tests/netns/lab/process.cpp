@@ -5,7 +5,6 @@
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/pidfd.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -23,6 +22,14 @@
 
 namespace ftfw::lab {
 namespace {
+
+// glibc 2.36 declares its wrappers of these two without extern "C".
+int open_pidfd(pid_t pid) {
+  return static_cast<int>(::syscall(SYS_pidfd_open, pid, 0));
+}
+void send_signal(int pidfd, int number) {
+  ::syscall(SYS_pidfd_send_signal, pidfd, number, nullptr, 0);
+}
 
 constexpr int kReportFd = 3;  // the child's way to say that exec failed
 
@@ -42,6 +49,7 @@ struct Child {
   std::vector<char*> arguments;
   int input_fd;
   int output_fd;
+  int error_fd;
   int report_fd;
 };
 
@@ -62,9 +70,10 @@ bool own_mounts() {
   const int report = ::fcntl(child.report_fd, F_DUPFD_CLOEXEC, 10);
   const int input = ::fcntl(child.input_fd, F_DUPFD_CLOEXEC, 10);
   const int output = ::fcntl(child.output_fd, F_DUPFD_CLOEXEC, 10);
+  const int errors = ::fcntl(child.error_fd, F_DUPFD_CLOEXEC, 10);
   ::dup2(input, 0);
   ::dup2(output, 1);
-  ::dup2(output, 2);
+  ::dup2(errors, 2);
   ::dup3(report, kReportFd, O_CLOEXEC);
   ::close_range(kReportFd + 1, ~0U, 0);
   if (own_mounts()) ::execvp(child.arguments[0], child.arguments.data());
@@ -115,10 +124,12 @@ Process Process::start(const ProcessSpace& space, const NetNamespace& network, c
   UniqueFd report_end(ends[1]);
 
   std::vector<std::string> words = launch.words;
-  Child child{{},
-              launch.input_fd < 0 ? nothing.get() : launch.input_fd,
-              launch.output_fd < 0 ? nothing.get() : launch.output_fd,
-              report_end.get()};
+  const int output = launch.output_fd < 0 ? nothing.get() : launch.output_fd;
+  Child child{.arguments = {},
+              .input_fd = launch.input_fd < 0 ? nothing.get() : launch.input_fd,
+              .output_fd = output,
+              .error_fd = launch.error_fd < 0 ? output : launch.error_fd,
+              .report_fd = report_end.get()};
   for (std::string& word : words) child.arguments.push_back(word.data());
   child.arguments.push_back(nullptr);
 
@@ -137,7 +148,7 @@ Process Process::start(const ProcessSpace& space, const NetNamespace& network, c
   if (refused != 0) give_up("start " + words.at(0) + ": " + std::strerror(refused));
 
   report_end.reset();
-  UniqueFd handle(checked(::pidfd_open(pid, 0), "pidfd_open"));
+  UniqueFd handle(checked(open_pidfd(pid), "pidfd_open"));
   Process process(pid, std::move(handle));
   int code = 0;
   if (::read(listen_end.get(), &code, sizeof code) == sizeof code) {
@@ -164,7 +175,7 @@ bool Process::running() {
 }
 
 void Process::signal(int number) {
-  if (handle_ && !exit_code_) ::pidfd_send_signal(handle_.get(), number, nullptr, 0);
+  if (handle_ && !exit_code_) send_signal(handle_.get(), number);
 }
 
 void Process::kill_now() {
@@ -193,15 +204,16 @@ Outcome run(const ProcessSpace& space, const NetNamespace& network, const std::v
             const std::string& input, Duration at_most) {
   const UniqueFd given(checked(::memfd_create("ftfw-lab-input", MFD_CLOEXEC), "memfd"));
   const UniqueFd output(checked(::memfd_create("ftfw-lab-output", MFD_CLOEXEC), "memfd"));
+  const UniqueFd errors(checked(::memfd_create("ftfw-lab-errors", MFD_CLOEXEC), "memfd"));
   for (std::size_t done = 0; done < input.size();) {
     done +=
         static_cast<std::size_t>(checked(::write(given.get(), &input[done], input.size() - done), "memfd"));
   }
   ::lseek(given.get(), 0, SEEK_SET);
-  Process process = Process::start(space, network, {words, given.get(), output.get()});
+  Process process = Process::start(space, network, {words, given.get(), output.get(), errors.get()});
   const std::optional<int> code = process.wait(at_most);
   if (!code) give_up(words.at(0) + " did not end in time");
-  return {*code, read_from_start(output.get())};
+  return {*code, read_from_start(output.get()), read_from_start(errors.get())};
 }
 
 }  // namespace ftfw::lab

@@ -36,7 +36,8 @@ class ProcessSpace {
 struct Launch {
   std::vector<std::string> words;  // the program (found in PATH) and its arguments
   int input_fd = -1;               // -1: /dev/null
-  int output_fd = -1;              // standard output and standard error; -1: /dev/null
+  int output_fd = -1;              // -1: /dev/null
+  int error_fd = -1;               // -1: where the output goes
 };
 
 // One program. Killed and reaped by the destructor.
@@ -66,7 +67,8 @@ class Process {
 
 struct Outcome {
   int exit_code = -1;
-  std::string output;  // standard output and standard error
+  std::string output;
+  std::string errors;  // what it wrote to standard error
 };
 
 // Runs a program to its end; gives up after at_most.
