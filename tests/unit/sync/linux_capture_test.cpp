@@ -1,0 +1,167 @@
+// Capture against the real kernel: what it sees, what it does not see, and that a loss is noticed.
+#include <doctest/doctest.h>
+
+#include <cstdlib>
+
+#include "sync/linux/capture.hpp"
+#include "sync/linux/kernel_facts.hpp"
+#include "tests/unit/sync/linux_entries.hpp"
+#include "tests/unit/sync/linux_namespace.hpp"
+
+namespace ftfw::sync {
+namespace {
+
+using namespace testing;
+
+Capture open_capture(CaptureSettings settings) {
+  auto capture = Capture::open(settings);
+  REQUIRE_MESSAGE(capture.has_value(), capture.error().text);
+  return std::move(*capture);
+}
+
+// Events are delivered inside the system call that causes them, so what is there now is all there is.
+std::vector<Event> all_events(Capture& capture) {
+  std::vector<Event> events;
+  for (;;) {
+    const auto captured = capture.read();
+    REQUIRE(captured.has_value());
+    CHECK_FALSE(captured->overrun);
+    if (captured->events.empty()) return events;
+    events.insert(events.end(), captured->events.begin(), captured->events.end());
+  }
+}
+
+const ConntrackEvent& conntrack(const Event& event) {
+  return std::get<ConntrackEvent>(event);
+}
+
+TEST_CASE("another socket's create, update and destroy arrive in order, with what they carry") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable injector = open_table();
+  ConntrackTable other = open_table();
+  Capture capture = open_capture({.ignore_port_id = injector.port_id()});
+  ConntrackEntry entry = tcp_entry();
+  entry.reply.destination = address("192.168.0.100");
+  entry.mark = 9;
+  REQUIRE(create(other, entry) == 0);
+  entry.tcp->state = TcpState::fin_wait;
+  REQUIRE(result_of(other, UpdateConntrack{entry}) == 0);
+  REQUIRE(result_of(other, DeleteConntrack{entry.key}) == 0);
+  const auto events = all_events(capture);
+  REQUIRE(events.size() == 3);
+  CHECK(conntrack(events[0]).change == Change::created);
+  CHECK(conntrack(events[0]).entry.reply == entry.reply);
+  CHECK(conntrack(events[0]).entry.mark == 9);
+  CHECK(conntrack(events[0]).entry.tcp->state == TcpState::established);
+  CHECK(conntrack(events[1]).change == Change::updated);
+  CHECK(conntrack(events[1]).entry.tcp->state == TcpState::fin_wait);
+  CHECK(conntrack(events[2]).change == Change::destroyed);
+  CHECK(conntrack(events[2]).entry.key == entry.key);
+  CHECK(capture.counters().events == 3);
+}
+
+TEST_CASE("own injections never arrive, conntracks and expectations alike") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable injector = open_table();
+  Capture capture = open_capture({.ignore_port_id = injector.port_id()});
+  ConntrackEntry entry = plain_entry(tuple(IPPROTO_TCP, "192.168.2.3", 40'000, "192.168.0.3", 21));
+  entry.tcp = TcpInfo{.state = TcpState::established};
+  entry.helper = "ftp";
+  Expectation expectation;
+  expectation.key.expected = tuple(IPPROTO_TCP, "192.168.2.3", 0, "192.168.0.3", 20'001);
+  expectation.mask = tuple(IPPROTO_TCP, "255.255.255.255", 0, "255.255.255.255", 0xffff);
+  expectation.master = entry.key.original;
+  expectation.timeout_s = 100;
+  expectation.helper = "ftp";
+  REQUIRE(create(injector, entry) == 0);
+  REQUIRE(result_of(injector, UpdateConntrack{entry}) == 0);
+  REQUIRE(result_of(injector, CreateExpectation{expectation}) == 0);
+  REQUIRE(result_of(injector, DeleteExpectation{expectation.key}) == 0);
+  CHECK(all_events(capture).empty());
+
+  // An expectation of somebody else is seen; its end with the master conntrack is the kernel's own deed, port
+  // id 0, and is seen although the injector deleted the master.
+  ConntrackTable other = open_table();
+  REQUIRE(result_of(other, CreateExpectation{expectation}) == 0);
+  REQUIRE(result_of(injector, DeleteConntrack{entry.key}) == 0);
+  const auto events = all_events(capture);
+  REQUIRE(events.size() == 2);
+  CHECK(std::get<ExpectationEvent>(events[0]).change == Change::created);
+  CHECK(std::get<ExpectationEvent>(events[0]).expectation.key == expectation.key);
+  CHECK(std::get<ExpectationEvent>(events[1]).change == Change::destroyed);
+}
+
+TEST_CASE("conntrack(8)'s changes arrive") {
+  NetworkNamespace space;
+  if (!space) return;
+  Capture capture = open_capture({});
+  output_of("conntrack -I -p udp -s 10.0.0.1 -d 10.0.0.2 --sport 1 --dport 2 -t 60 -m 3 2>/dev/null");
+  output_of("conntrack -D -p udp -s 10.0.0.1 2>/dev/null");
+  const auto events = all_events(capture);
+  REQUIRE(events.size() == 2);
+  CHECK(conntrack(events[0]).entry.key.original == tuple(IPPROTO_UDP, "10.0.0.1", 1, "10.0.0.2", 2));
+  CHECK(conntrack(events[0]).entry.mark == 3);
+  CHECK(conntrack(events[1]).change == Change::destroyed);
+}
+
+TEST_CASE("events lost for want of room are reported as an overrun, and reading goes on") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable other = open_table();
+  Capture capture = open_capture({.receive_buffer_bytes = 8 << 10});
+  std::vector<Operation> operations;
+  for (std::uint16_t i = 0; i < 1000; ++i)
+    operations.push_back({.id = i, .action = CreateConntrack{tcp_entry(i)}});
+  REQUIRE(apply(other, operations).empty());
+  auto captured = capture.read();
+  REQUIRE(captured.has_value());
+  CHECK(captured->overrun);
+  CHECK(capture.counters().overruns == 1);
+  std::size_t seen = 0;
+  while (!captured->events.empty()) {
+    seen += captured->events.size();
+    captured = capture.read();
+    REQUIRE(captured.has_value());
+  }
+  CHECK(seen < 1000);
+  REQUIRE(create(other, tcp_entry(2000)) == 0);
+  CHECK(all_events(capture).size() == 1);
+}
+
+TEST_CASE("a burst of 20,000 events is not lost in the default buffer") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable other = open_table();
+  Capture capture = open_capture({});
+  std::vector<Operation> operations;
+  for (std::uint32_t i = 0; i < 20'000; ++i) {
+    operations.push_back({.id = i, .action = CreateConntrack{tcp_entry(static_cast<std::uint16_t>(i))}});
+  }
+  REQUIRE(apply(other, operations).empty());
+  CHECK(all_events(capture).size() == 20'000);
+}
+
+TEST_CASE("the kernel's timeouts are read, and normal for an entry by its state") {
+  NetworkNamespace space;
+  if (!space) return;
+  output_of("echo 4711 > /proc/sys/net/netfilter/nf_conntrack_tcp_timeout_established");
+  const auto facts = read_kernel_facts();
+  REQUIRE(facts.has_value());
+  CHECK(facts->conntrack_max > 0);
+  CHECK(facts->tracks_sctp);
+  CHECK(facts->timeouts.for_entry(tcp_entry()) == 4711);
+  CHECK(facts->timeouts.for_entry(tcp_entry(1, TcpState::close)) == 10);
+  ConntrackEntry offloaded = tcp_entry();
+  offloaded.tcp.reset();
+  CHECK(facts->timeouts.for_entry(offloaded) == 4711);
+  const Tuple udp = tuple(IPPROTO_UDP, "10.0.0.1", 1, "10.0.0.2", 2);
+  CHECK(facts->timeouts.for_entry(plain_entry(udp, kReplied)) == 30);
+  CHECK(facts->timeouts.for_entry(plain_entry(udp)) == 120);
+  CHECK(read_conntrack_count() == 0);
+  CHECK(read_kernel_facts("/nonexistent").error().blame == Blame::system);
+}
+
+}  // namespace
+}  // namespace ftfw::sync
