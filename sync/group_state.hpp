@@ -1,0 +1,34 @@
+// What the two nodes tell each other about themselves beside the flows: roles, epochs, health. Values only.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+namespace ftfw::sync {
+
+// Of the engine: the source is whose table the pair shows.
+enum class Role : std::uint8_t { replica = 0, source = 1 };
+
+// Of the whole appliance, as the operator sees it.
+enum class GroupRole : std::uint8_t { unknown = 0, backup = 1, primary = 2, fault = 3 };
+
+struct GroupState {
+  GroupRole role = GroupRole::unknown;
+  std::uint8_t priority = 0;        // effective VRRP priority
+  bool legs_up = false;             // every interface of the sync group
+  std::uint64_t primary_epoch = 0;  // of the newest primary this node knows, itself included
+  bool operator==(const GroupState&) const = default;
+};
+
+// The peer as last heard. While it is not alive the rest is what it said last.
+struct PeerState {
+  bool alive = false;
+  std::string node;
+  Role role = Role::replica;
+  bool in_sync = false;
+  std::uint64_t source_epoch = 0;
+  GroupState group;
+  bool operator==(const PeerState&) const = default;
+};
+
+}  // namespace ftfw::sync

@@ -1,0 +1,90 @@
+// The conversation with the peer: handshake, reliable frames both ways, acknowledgements, the state every 100
+// ms, and whether the peer lives. It outlives cuts of the channel: as long as neither process restarted, a
+// cut of hours costs nothing but the frames that could not be sent. Which messages mean what is the engine's
+// business.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "appliance/base/time.hpp"
+#include "sync/counters.hpp"
+#include "sync/group_state.hpp"
+#include "sync/handshake.hpp"
+#include "sync/windows.hpp"
+
+namespace ftfw::sync {
+
+inline constexpr Duration kStateInterval = 100ms;
+inline constexpr Duration kPeerDeadAfter = 1s;
+inline constexpr Duration kAcknowledgeAfter = 5ms;
+inline constexpr std::size_t kAcknowledgeFrames = 8;  // received and not acknowledged: acknowledge at once
+
+class Session {
+ public:
+  Session(std::string node, std::string peer, std::uint64_t instance, Counters& counters);
+
+  void set_channel(Instant now, bool up);
+  struct Received {
+    bool new_session = false;
+    bool state_changed = false;
+    Handshake::Refusal refusal = Handshake::Refusal::none;
+    std::string error;  // malformed: why
+  };
+  Received on_frame(Instant now, ByteSpan bytes);
+
+  // Ours, sent every 100 ms and at once when it changes.
+  void set_state(const wire::State& state);
+
+  // Sequenced frames. can_send: a living peer, and the window is open.
+  bool can_send() const { return channel_up_ && alive_ && send_.open(); }
+  void send(Instant now, std::uint64_t epoch, ByteVector body);
+  std::optional<wire::Frame> take() { return receive_.take(); }
+  std::optional<wire::Frame> take_across_gaps() { return receive_.take_across_gaps(); }
+  bool has_gap() const { return receive_.has_gap(); }
+
+  // Everything that is due: hello, state, retransmissions, acknowledgements. True: the peer was declared
+  // dead.
+  bool run(Instant now);
+  std::optional<Instant> next_deadline() const;
+  std::deque<ByteVector>& outgoing() { return outgoing_; }
+
+  const PeerState& peer() const { return peer_; }
+  bool agreed() const { return handshake_.agreed(); }
+  std::uint64_t number() const { return number_; }  // grows with every new session
+  std::size_t unacknowledged() const { return send_.unacknowledged(); }
+  std::size_t undelivered() const { return receive_.waiting(); }
+
+ private:
+  void on_hello(const wire::Header& header, const wire::Hello& hello, Received& received);
+  bool on_state(const wire::State& state);
+  void on_sequenced(Instant now, wire::Frame frame);
+  wire::Header header_to_peer() const;
+  void transmit(const wire::Header& header, ByteSpan body);
+  void transmit_hello();
+  void transmit_state();
+  void set_alive(Instant now, bool alive);
+
+  Counters& counters_;
+  Handshake handshake_;
+  SendWindow send_;
+  ReceiveWindow receive_;
+  PeerState peer_;
+  wire::State state_;
+  std::deque<ByteVector> outgoing_;
+  bool channel_up_ = false;
+  bool alive_ = false;  // heard within kPeerDeadAfter, and it speaks to this process
+  bool hello_due_ = false;
+  bool state_due_ = false;
+  std::uint64_t number_ = 0;
+  std::uint64_t peer_state_number_ = 0;
+  Instant last_heard_{};
+  Instant next_beat_{};  // hello or state
+  std::optional<Instant> acknowledge_at_;
+  std::size_t unacknowledged_here_ = 0;
+};
+
+}  // namespace ftfw::sync

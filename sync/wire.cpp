@@ -1,0 +1,214 @@
+// Frame header, 44 bytes and 8 for each selective word:
+//    0        1          2               4
+//   | version | words    | 0 (16)        | instance (64)              | peer instance (64)          |
+//   20                                   28                           36
+//   | sequence (64)                      | acknowledged (64)          | epoch (64)                  |
+//   44
+//   | selective word (64), 0 to 4 times  | messages ...
+//
+// Message: | type(8) | flags(8) | length of what follows(16) | ...
+//   1 hello: challenge(64) echo(64) lowest version(8) highest version(8) features(32) name length(8) name
+//   2 state: number(64) role(8) in sync(8) source epoch(64) group role(8) priority(8) legs up(8) primary
+//   epoch(64) 3 entry (flag 0x01: only if absent)   4 destroyed: tuple, zone(16) 5 expectation 6 expectation
+//   destroyed: tuple, zone(16) 7 begin: send(64)   8 end: send(64)   9 full send request (flag 0x01: restart)
+#include "sync/wire.hpp"
+
+namespace ftfw::sync::wire {
+namespace {
+
+enum class Type : std::uint8_t {
+  hello = 1,
+  state = 2,
+  entry = 3,
+  destroyed = 4,
+  expectation = 5,
+  expectation_destroyed = 6,
+  begin = 7,
+  end = 8,
+  full_send_request = 9,
+};
+constexpr std::uint8_t kLastType = 9;
+constexpr std::uint8_t kFlagSet = 0x01;
+constexpr std::size_t kMessageHeaderBytes = 4;
+
+struct Encoder {
+  ByteWriter& writer;
+
+  void operator()(const Hello& hello) const {
+    writer.u64(hello.challenge);
+    writer.u64(hello.echo);
+    writer.u8(hello.version_min);
+    writer.u8(hello.version_max);
+    writer.u32(hello.features);
+    const std::string name = hello.node.substr(0, kMaxNodeName);
+    writer.u8(static_cast<std::uint8_t>(name.size()));
+    writer.text(name);
+  }
+  void operator()(const State& state) const {
+    writer.u64(state.number);
+    writer.u8(static_cast<std::uint8_t>(state.role));
+    writer.u8(state.in_sync ? 1 : 0);
+    writer.u64(state.source_epoch);
+    writer.u8(static_cast<std::uint8_t>(state.group.role));
+    writer.u8(state.group.priority);
+    writer.u8(state.group.legs_up ? 1 : 0);
+    writer.u64(state.group.primary_epoch);
+  }
+  void operator()(const Entry& message) const { encode_entry(message.entry, writer); }
+  void operator()(const Destroyed& message) const {
+    encode_tuple(message.key.original, writer);
+    writer.u16(message.key.zone);
+  }
+  void operator()(const Expected& message) const { encode_expectation(message.expectation, writer); }
+  void operator()(const ExpectedDestroyed& message) const {
+    encode_tuple(message.key.expected, writer);
+    writer.u16(message.key.zone);
+  }
+  void operator()(const Begin& message) const { writer.u64(message.send); }
+  void operator()(const End& message) const { writer.u64(message.send); }
+  void operator()(const FullSendRequest&) const {}
+};
+
+std::uint8_t flags_of(const Message& message) {
+  if (const auto* entry = std::get_if<Entry>(&message)) return entry->only_if_absent ? kFlagSet : 0;
+  if (const auto* request = std::get_if<FullSendRequest>(&message)) return request->restart ? kFlagSet : 0;
+  return 0;
+}
+
+bool decode_hello(ByteReader& reader, Hello& hello) {
+  hello.challenge = reader.u64();
+  hello.echo = reader.u64();
+  hello.version_min = reader.u8();
+  hello.version_max = reader.u8();
+  hello.features = reader.u32();
+  const std::size_t length = reader.u8();
+  const ByteSpan name = reader.take(length);
+  hello.node.assign(name.begin(), name.end());
+  return reader.ok() && length <= kMaxNodeName && hello.version_min <= hello.version_max;
+}
+
+bool decode_state(ByteReader& reader, State& state) {
+  state.number = reader.u64();
+  const std::uint8_t role = reader.u8();
+  state.in_sync = reader.u8() != 0;
+  state.source_epoch = reader.u64();
+  const std::uint8_t group_role = reader.u8();
+  state.group.priority = reader.u8();
+  state.group.legs_up = reader.u8() != 0;
+  state.group.primary_epoch = reader.u64();
+  if (!reader.ok() || role > 1 || group_role > 3) return false;
+  state.role = static_cast<Role>(role);
+  state.group.role = static_cast<GroupRole>(group_role);
+  return true;
+}
+
+// Appends the message; what follows its known fields is skipped. False: malformed.
+bool decode_message(Type type, std::uint8_t flags, ByteSpan bytes, std::vector<Message>& out) {
+  ByteReader reader(bytes);
+  const bool flag = (flags & kFlagSet) != 0;
+  switch (type) {
+    case Type::hello:
+      return decode_hello(reader, out.emplace_back().emplace<Hello>());
+    case Type::state:
+      return decode_state(reader, out.emplace_back().emplace<State>());
+    case Type::entry: {
+      auto& message = out.emplace_back().emplace<Entry>();
+      message.only_if_absent = flag;
+      return decode_entry(reader, message.entry);
+    }
+    case Type::destroyed: {
+      auto& message = out.emplace_back().emplace<Destroyed>();
+      if (!decode_tuple(reader, message.key.original)) return false;
+      message.key.zone = reader.u16();
+      return reader.ok();
+    }
+    case Type::expectation:
+      return decode_expectation(reader, out.emplace_back().emplace<Expected>().expectation);
+    case Type::expectation_destroyed: {
+      auto& message = out.emplace_back().emplace<ExpectedDestroyed>();
+      if (!decode_tuple(reader, message.key.expected)) return false;
+      message.key.zone = reader.u16();
+      return reader.ok();
+    }
+    case Type::begin:
+      out.emplace_back(Begin{reader.u64()});
+      return reader.ok();
+    case Type::end:
+      out.emplace_back(End{reader.u64()});
+      return reader.ok();
+    case Type::full_send_request:
+      out.emplace_back(FullSendRequest{flag});
+      return true;
+  }
+  return false;
+}
+
+Result<Header> decode_header(ByteReader& reader) {
+  Header header;
+  const std::uint8_t version = reader.u8();
+  const std::size_t words = reader.u8();
+  reader.u16();
+  header.instance = reader.u64();
+  header.peer_instance = reader.u64();
+  header.sequence = reader.u64();
+  header.acknowledged = reader.u64();
+  header.epoch = reader.u64();
+  if (!reader.ok()) return fail(Blame::wire, "frame shorter than its header");
+  if (version != kFrameVersion) return fail(Blame::wire, "frame of an unknown version");
+  if (words > kSelectiveWords) return fail(Blame::wire, "too many selective acknowledgements");
+  if (header.instance == 0) return fail(Blame::wire, "frame without an instance");
+  for (std::size_t i = 0; i < words; ++i) header.selective.push_back(reader.u64());
+  if (!reader.ok()) return fail(Blame::wire, "frame ends inside its acknowledgements");
+  return header;
+}
+
+}  // namespace
+
+ByteVector encode_frame(const Header& header, ByteSpan body) {
+  ByteVector bytes;
+  bytes.reserve(kHeaderBytes + header.selective.size() * 8 + body.size());
+  ByteWriter writer(bytes);
+  writer.u8(kFrameVersion);
+  writer.u8(static_cast<std::uint8_t>(header.selective.size()));
+  writer.u16(0);
+  writer.u64(header.instance);
+  writer.u64(header.peer_instance);
+  writer.u64(header.sequence);
+  writer.u64(header.acknowledged);
+  writer.u64(header.epoch);
+  for (const std::uint64_t word : header.selective) writer.u64(word);
+  writer.bytes(body);
+  return bytes;
+}
+
+void encode(const Message& message, ByteVector& body) {
+  ByteWriter writer(body);
+  const std::size_t start = writer.size();
+  writer.u8(static_cast<std::uint8_t>(message.index() + 1));  // the variant is in the order of the types
+  writer.u8(flags_of(message));
+  writer.u16(0);
+  std::visit(Encoder{writer}, message);
+  writer.patch_u16(start + 2, static_cast<std::uint16_t>(writer.size() - start - kMessageHeaderBytes));
+}
+
+Result<Frame> decode_frame(ByteSpan bytes) {
+  if (bytes.size() > kMaxFrameBytes) return fail(Blame::wire, "frame longer than any this protocol sends");
+  ByteReader reader(bytes);
+  auto header = decode_header(reader);
+  if (!header) return std::unexpected(header.error());
+  Frame frame{.header = std::move(*header)};
+  while (reader.remaining() > 0) {
+    const std::uint8_t type = reader.u8();
+    const std::uint8_t flags = reader.u8();
+    const ByteSpan body = reader.take(reader.u16());
+    if (!reader.ok()) return fail(Blame::wire, "message longer than its frame");
+    if (type == 0 || type > kLastType) {
+      ++frame.unknown_messages;
+    } else if (!decode_message(static_cast<Type>(type), flags, body, frame.messages)) {
+      return fail(Blame::wire, "malformed message");
+    }
+  }
+  return frame;
+}
+
+}  // namespace ftfw::sync::wire
