@@ -33,7 +33,8 @@ struct ApplianceParts {
   vrrp::VirtualAddresses kernel_addresses;
   vrrp::VirtualAddresses lease_addresses;
   vrrp::Announcer announcer;
-  sync::Engine replication;
+  sync::Settings replication;
+  std::uint64_t instance;
   std::unique_ptr<sync::Channel> channel;
   sync::ConntrackTable table;
   sync::Capture capture;

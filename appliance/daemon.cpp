@@ -197,10 +197,11 @@ Started<std::unique_ptr<sync::Channel>> open_channel(const config::Config& confi
                                                      const config::Node& peer) {
   sync::ChannelSettings settings{.node = node.name,
                                  .peer = peer.name,
-                                 .interface = config.replication.interface,
                                  .own_address = node.replication_address,
                                  .peer_address = peer.replication_address,
-                                 .port = config.replication.port};
+                                 .port = config.replication.port,
+                                 .interface = config.replication.interface,
+                                 .insecure = config.replication.insecure};
   if (config.replication.insecure) {
     log::warning("insecure = true: flows travel unencrypted and anybody on the dedicated link can forge them");
   } else {
@@ -278,7 +279,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
        .kernel_addresses = std::move(*kernel_addresses),
        .lease_addresses = std::move(*lease_addresses),
        .announcer = std::move(*announcer),
-       .replication = sync::Engine(std::move(replication), *instance),
+       .replication = std::move(replication),
+       .instance = *instance,
        .channel = std::move(*channel),
        .table = std::move(*table),
        .capture = std::move(*capture),

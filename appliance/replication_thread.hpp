@@ -12,7 +12,7 @@
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
 #include "sync/linux/conntrack_table.hpp"
-#include "sync/linux/dtls_channel.hpp"
+#include "sync/linux/channel.hpp"
 
 namespace ftfw {
 
@@ -24,18 +24,23 @@ class ReplicationThread {
     ReplicationReports& reports;
   };
 
-  ReplicationThread(sync::Engine engine, std::unique_ptr<sync::Channel> channel, sync::ConntrackTable table,
-                    Mailboxes mailboxes, SharedStatus& status, Liveness& liveness);
+  // instance: random for every start of the process.
+  ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::Channel> channel,
+                    sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status, Liveness& liveness);
 
   void run(const std::stop_token& stop);
 
  private:
-  void read_channel();
   void obey_commands();
   void take_captured();
-  void step_dump();
-  void carry_out_outputs();
   void drain_channel();
+  void carry_out_outputs();
+  void carry_out(sync::Output& output);
+  void begin_dump(std::uint64_t dump);
+  void step_dump();
+  void end_dump(bool complete);
+  void apply(const std::vector<sync::Operation>& operations);
+  void trouble(std::string text);
   void publish(Instant now);
   std::optional<Instant> next_deadline() const;
 
@@ -47,6 +52,8 @@ class ReplicationThread {
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<std::uint64_t> dump_;  // the one under way
+  bool peer_alive_ = false;
+  std::optional<sync::HandshakeFailure> told_failure_;  // once, until an association is up
   Instant next_publication_{};
 };
 

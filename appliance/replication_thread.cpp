@@ -1,0 +1,244 @@
+#include "appliance/replication_thread.hpp"
+
+#include <fmt/format.h>
+#include <sys/epoll.h>
+
+#include <algorithm>
+#include <type_traits>
+#include <utility>
+
+#include "appliance/base/clock.hpp"
+#include "appliance/realtime.hpp"
+
+namespace ftfw {
+namespace {
+
+// At most so many batches of events in one round, so that acknowledgements and timers keep their turn in a burst.
+constexpr int kBatchesPerRound = 64;
+
+std::string_view text_of(sync::HandshakeFailure reason) {
+  switch (reason) {
+    case sync::HandshakeFailure::no_answer: return "";  // a peer that is down is told by PeerChanged
+    case sync::HandshakeFailure::key_differs: return "the peer's replication key differs (compare the key files)";
+    case sync::HandshakeFailure::own_name: return "somebody on the dedicated link claims to be this node";
+    case sync::HandshakeFailure::other_name: return "a node with an unknown name answers on the dedicated link";
+    case sync::HandshakeFailure::broken: return "what answers on the dedicated link is not a handshake of ours";
+  }
+  return "";
+}
+
+}  // namespace
+
+ReplicationThread::ReplicationThread(sync::Settings settings, std::uint64_t instance,
+                                     std::unique_ptr<sync::Channel> channel, sync::ConntrackTable table,
+                                     Mailboxes mailboxes, SharedStatus& status, Liveness& liveness)
+    : engine_(std::move(settings), instance),
+      channel_(std::move(channel)),
+      table_(std::move(table)),
+      mailboxes_(mailboxes),
+      status_(status),
+      liveness_(liveness) {}
+
+void ReplicationThread::run(const std::stop_token& stop) {
+  name_this_thread("ftfw-replicate");
+  const std::stop_callback wake(stop, [this] { loop_.wake(); });
+  const auto watch = [this](int fd, void (ReplicationThread::*ready)()) {
+    const Status watched = loop_.watch(fd, EPOLLIN, [this, ready](std::uint32_t) { (this->*ready)(); });
+    if (!watched) trouble(watched.error().text);
+  };
+  watch(mailboxes_.commands.wake_fd(), &ReplicationThread::obey_commands);
+  watch(mailboxes_.captured.wake_fd(), &ReplicationThread::take_captured);
+  const Status watched = loop_.watch(channel_->fd(), EPOLLIN, [this](std::uint32_t) { channel_->on_readable(monotonic_now()); });
+  if (!watched) trouble(watched.error().text);
+  channel_->start(monotonic_now());
+  while (!stop.stop_requested()) {
+    loop_.run_once(next_deadline());
+    const Instant now = monotonic_now();
+    liveness_.beat(ThreadName::replication, now);
+    channel_->on_timer(now);
+    drain_channel();
+    engine_.on_timer(now);
+    carry_out_outputs();
+    step_dump();
+    if (now >= next_publication_) publish(now);
+  }
+  channel_->close();
+}
+
+std::optional<Instant> ReplicationThread::next_deadline() const {
+  Instant next = next_publication_;
+  for (const std::optional<Instant> deadline : {channel_->next_deadline(), engine_.next_deadline()}) {
+    if (deadline) next = std::min(next, *deadline);
+  }
+  // A dump under way takes its next piece at once, unless the engine wants to pace it.
+  if (dump_ && engine_.ready_for_dump()) next = monotonic_now();
+  return next;
+}
+
+// ---- inputs --------------------------------------------------------------------------------------------------------
+
+void ReplicationThread::obey_commands() {
+  mailboxes_.commands.clear_wakeups();
+  while (const auto command = mailboxes_.commands.take()) {
+    // What was captured before the order belongs before it.
+    take_captured();
+    const Instant now = monotonic_now();
+    std::visit(
+        [this, now](const auto& what) {
+          using Command = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<Command, BecomeSource>) {
+            engine_.become_source(now, what.epoch);
+          } else if constexpr (std::is_same_v<Command, BecomeReplica>) {
+            engine_.become_replica(now);
+          } else if constexpr (std::is_same_v<Command, Commit>) {
+            engine_.commit(now, what.plan);
+          } else {
+            static_assert(std::is_same_v<Command, sync::GroupState>);
+            engine_.set_group_state(now, what);
+          }
+        },
+        *command);
+    carry_out_outputs();
+  }
+}
+
+void ReplicationThread::take_captured() {
+  mailboxes_.captured.clear_wakeups();
+  const Instant now = monotonic_now();
+  for (int count = 0; count < kBatchesPerRound; ++count) {
+    const auto batch = mailboxes_.captured.take();
+    if (!batch) return;
+    if (batch->overrun) engine_.on_overrun(now);
+    for (const sync::Event& event : batch->events) engine_.on_event(now, event);
+  }
+  loop_.wake();  // there may be more
+}
+
+void ReplicationThread::drain_channel() {
+  for (sync::ChannelOutput& output : channel_->take_outputs()) {
+    const Instant now = monotonic_now();
+    std::visit(
+        [this, now](const auto& what) {
+          using What = std::decay_t<decltype(what)>;
+          if constexpr (std::is_same_v<What, sync::AssociationUp>) {
+            told_failure_.reset();
+            engine_.on_channel_up(now);
+          } else if constexpr (std::is_same_v<What, sync::AssociationDown>) {
+            if (what.reason != sync::DownReason::replaced) engine_.on_channel_down(now);
+          } else if constexpr (std::is_same_v<What, sync::Received>) {
+            engine_.on_frame(now, what.bytes);
+          } else {
+            static_assert(std::is_same_v<What, sync::HandshakeFailed>);
+            const std::string_view text = text_of(what.reason);
+            if (!text.empty() && told_failure_ != what.reason) trouble(std::string(text));
+            told_failure_ = what.reason;
+          }
+        },
+        output);
+  }
+}
+
+// ---- outputs -------------------------------------------------------------------------------------------------------
+
+void ReplicationThread::carry_out_outputs() {
+  for (std::vector<sync::Output> outputs = engine_.take_outputs(); !outputs.empty(); outputs = engine_.take_outputs()) {
+    for (sync::Output& output : outputs) carry_out(output);
+  }
+}
+
+void ReplicationThread::carry_out(sync::Output& output) {
+  std::visit(
+      [this](auto& what) {
+        using What = std::decay_t<decltype(what)>;
+        if constexpr (std::is_same_v<What, sync::SendFrame>) {
+          // A frame that the channel does not take now is a loss like any other: the session sends it again.
+          [[maybe_unused]] const Status sent = channel_->send(what.bytes);
+        } else if constexpr (std::is_same_v<What, sync::StartDump>) {
+          begin_dump(what.dump);
+        } else if constexpr (std::is_same_v<What, sync::Apply>) {
+          apply(what.operations);
+        } else {
+          if constexpr (std::is_same_v<What, sync::PeerChanged>) {
+            if (std::exchange(peer_alive_, what.peer.alive) && !what.peer.alive) channel_->lost(monotonic_now());
+          }
+          mailboxes_.reports.try_post(std::move(what));
+        }
+      },
+      output);
+}
+
+void ReplicationThread::apply(const std::vector<sync::Operation>& operations) {
+  auto refusals = table_.apply(operations);
+  if (!refusals) {
+    trouble("conntrack table: " + refusals.error().text);
+    // Nothing is known about any of them.
+    refusals.emplace();
+    for (const sync::Operation& operation : operations) {
+      refusals->push_back({.id = operation.id, .error = sync::kResultUnknown});
+    }
+  }
+  engine_.on_applied(monotonic_now(), *refusals);
+}
+
+void ReplicationThread::begin_dump(std::uint64_t dump) {
+  dump_ = dump;
+  if (const Status begun = table_.begin_dump(); !begun) {
+    trouble("conntrack dump: " + begun.error().text);
+    end_dump(false);
+  }
+}
+
+// One piece a round, so that the channel and the events keep their turn.
+void ReplicationThread::step_dump() {
+  if (!dump_ || !engine_.ready_for_dump()) return;
+  const auto piece = table_.next_dump_piece();
+  if (!piece) {
+    trouble("conntrack dump: " + piece.error().text);
+    end_dump(false);
+    return;
+  }
+  engine_.on_dump(monotonic_now(), *dump_, piece->entries, piece->expectations);
+  switch (piece->progress) {
+    case sync::DumpPiece::Progress::more: break;
+    case sync::DumpPiece::Progress::finished: end_dump(true); return;
+    case sync::DumpPiece::Progress::interrupted: end_dump(false); return;
+  }
+  carry_out_outputs();
+}
+
+void ReplicationThread::end_dump(bool complete) {
+  engine_.on_dump_end(monotonic_now(), *std::exchange(dump_, std::nullopt), complete);
+  carry_out_outputs();
+}
+
+void ReplicationThread::trouble(std::string text) { mailboxes_.reports.try_post(Trouble{std::move(text)}); }
+
+void ReplicationThread::publish(Instant now) {
+  next_publication_ = now + kBeatInterval;
+  const sync::Progress progress = engine_.progress();
+  const sync::Counters& counters = engine_.counters();
+  const sync::ChannelCounters channel = channel_->counters();
+  const std::uint64_t refused = counters.reply_clash + counters.table_full + counters.expectation_refused +
+                                counters.other_refusals + counters.incomplete;
+  status_.with([&](StatusBoard& board) {
+    board.replication.source = progress.role == sync::Role::source;
+    board.replication.in_sync = progress.in_sync;
+    board.replication.in_sync_reason = progress.reason;
+    board.replication.figures = {
+        {"entries", progress.index_entries},
+        {"unacknowledged", progress.unacknowledged_frames},
+        {"waiting", progress.pending_events + progress.pending_full_send + progress.waiting_operations},
+        {"entries sent", counters.entries_sent + counters.destroys_sent},
+        {"messages received", counters.messages_received},
+        {"frames resent", counters.frames_resent},
+        {"refused by the kernel", refused},
+        {"stale epoch", counters.stale_epoch},
+        {"malformed", counters.frames_malformed + channel.malformed},
+        {"not authentic", channel.not_accepted + channel.foreign},
+        {"overruns", counters.overruns},
+        {"full sends", counters.full_sends_finished},
+        {"swept", counters.swept}};
+  });
+}
+
+}  // namespace ftfw

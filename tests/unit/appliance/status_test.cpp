@@ -1,0 +1,59 @@
+#include "appliance/status.hpp"
+
+#include <doctest/doctest.h>
+
+#include <nlohmann/json.hpp>
+
+using namespace ftfw;
+
+namespace {
+
+StatusBoard primary_board(Instant now) {
+  StatusBoard board;
+  board.node = "fw-1";
+  board.peer = "fw-2";
+  board.group = "G1";
+  board.role = "primary";
+  board.cause = "nobody was heard";
+  board.addresses = {"192.168.2.100 on eth1"};
+  board.addresses_held = true;
+  board.lease = 3s;
+  board.vrrp.routers = {{.name = "VI_1",
+                         .interface = "eth1",
+                         .id = 61,
+                         .link_usable = true,
+                         .active = "192.168.2.2",
+                         .heard = now - 1500ms,
+                         .counters = {{"sent", 7}}}};
+  return board;
+}
+
+}  // namespace
+
+TEST_CASE("status text names role, peer, addresses and what was heard on each leg") {
+  const Instant now{Duration(1h)};
+  const std::string text = render_text(primary_board(now), now);
+  CHECK(text.find("fw-1  PRIMARY since") == 0);
+  CHECK(text.find("fw-2 NOT HEARD on the dedicated link") != std::string::npos);
+  CHECK(text.find("192.168.2.100 on eth1 held, lease 3 s") != std::string::npos);
+  CHECK(text.find("VI_1 (eth1, id 61): link up, heard 192.168.2.2 1.5 s ago") != std::string::npos);
+  CHECK(text.find("alarms       none") != std::string::npos);
+}
+
+TEST_CASE("status JSON is schema 1 and holds the same") {
+  const Instant now{Duration(1h)};
+  const auto json = nlohmann::json::parse(render_json(primary_board(now), now));
+  CHECK(json["schema"] == 1);
+  CHECK(json["role"] == "primary");
+  CHECK(json["peer"]["alive"] == false);
+  CHECK(json["lease_seconds"] == 3.0);
+  CHECK(json["sync_group"]["virtual_routers"][0]["counters"]["sent"] == 7);
+  CHECK(json["sync_group"]["virtual_routers"][0]["heard_seconds_ago"] == doctest::Approx(1.5));
+}
+
+TEST_CASE("the board keeps the newest alarms and no more than its limit") {
+  StatusBoard board;
+  for (std::size_t i = 0; i < StatusBoard::kMaxAlarms + 5; ++i) board.alarm("alarm " + std::to_string(i));
+  CHECK(board.alarms.size() == StatusBoard::kMaxAlarms);
+  CHECK(board.alarms.front().text == "alarm 5");
+}
