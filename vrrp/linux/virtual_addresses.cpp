@@ -18,6 +18,8 @@ namespace {
 // Messages in one datagram. The kernel's answers to all of them must fit into the socket's receive buffer (64
 // KiB by libnl's default, about a kilobyte each).
 constexpr std::size_t kMaxBatch = 32;
+// A table that somebody else changes while it is read is read again.
+constexpr int kDumpAttempts = 5;
 
 template <auto Free>
 struct Freeing {
@@ -85,14 +87,19 @@ int collect(nl_msg* message, void* into) {
 }
 
 Result<std::vector<Standing>> dump_addresses(nl_sock* socket) {
-  ifaddrmsg request{};
   std::vector<Standing> all;
-  const int sent = nl_send_simple(socket, RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
-  if (sent < 0) return fail_netlink("ask for the addresses", sent);
   const auto callbacks = copy_callbacks(socket);
   if (!callbacks) return std::unexpected(callbacks.error());
   nl_cb_set(callbacks->get(), NL_CB_VALID, NL_CB_CUSTOM, collect, &all);
-  const int got = nl_recvmsgs(socket, callbacks->get());
+  int got = 0;
+  for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
+    all.clear();
+    ifaddrmsg request{};
+    const int sent = nl_send_simple(socket, RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
+    if (sent < 0) return fail_netlink("ask for the addresses", sent);
+    got = nl_recvmsgs(socket, callbacks->get());
+    if (got != -NLE_DUMP_INTR) break;
+  }
   if (got < 0) return fail_netlink("read the addresses", got);
   return all;
 }
