@@ -1,5 +1,5 @@
-// Runs every file of the given corpus folders through a fuzz target once, so that the plain test run keeps what
-// fuzzing has found. A target that dies names the file: it is printed before it is run.
+// Runs every file of the given corpus folders through a fuzz target once, so that the plain test run keeps
+// what fuzzing has found. A target that dies names the file: it is printed before it is run.
 #include <cstdint>
 #include <cstdio>
 #include <filesystem>
