@@ -108,17 +108,29 @@ std::string render_json(const Diagnostic& diagnostic, std::string_view file) {
 }
 
 void DiagnosticList::error(Location where, std::string text, std::string hint) {
-  diagnostics_.push_back({Severity::error, where, std::move(text), std::move(hint)});
   has_errors_ = true;
+  add({Severity::error, where, std::move(text), std::move(hint)});
 }
 
 void DiagnosticList::warning(Location where, std::string text, std::string hint) {
-  diagnostics_.push_back({Severity::warning, where, std::move(text), std::move(hint)});
+  add({Severity::warning, where, std::move(text), std::move(hint)});
+}
+
+void DiagnosticList::add(Diagnostic diagnostic) {
+  if (diagnostics_.size() < kMaxDiagnostics) {
+    diagnostics_.push_back(std::move(diagnostic));
+  } else {
+    ++not_kept_;
+  }
 }
 
 std::vector<Diagnostic> DiagnosticList::in_file_order() const {
   std::vector<Diagnostic> sorted = diagnostics_;
   std::ranges::stable_sort(sorted, {}, &Diagnostic::where);
+  if (not_kept_ > 0) {
+    const Severity severity = has_errors_ ? Severity::error : Severity::warning;
+    sorted.push_back({severity, {}, fmt::format("{} more problems, not shown", not_kept_), ""});
+  }
   return sorted;
 }
 

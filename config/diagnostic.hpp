@@ -4,6 +4,7 @@
 // line, a caret, a hint. Columns count code points, as the parser does.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -34,7 +35,11 @@ std::string render_text(const Diagnostic& diagnostic, std::string_view file, std
 // whole), text, hint (absent when empty).
 std::string render_json(const Diagnostic& diagnostic, std::string_view file);
 
-// Collects the diagnostics of one file; nothing here stops at the first.
+// More than anyone reads; a file of a megabyte of mistakes must not take a gigabyte to describe.
+inline constexpr std::size_t kMaxDiagnostics = 500;
+
+// Collects the diagnostics of one file; nothing here stops at the first. From kMaxDiagnostics on they are
+// counted.
 class DiagnosticList {
  public:
   void error(Location where, std::string text, std::string hint = {});
@@ -45,7 +50,10 @@ class DiagnosticList {
   std::vector<Diagnostic> in_file_order() const;
 
  private:
+  void add(Diagnostic diagnostic);
+
   std::vector<Diagnostic> diagnostics_;
+  std::size_t not_kept_ = 0;
   bool has_errors_ = false;
 };
 

@@ -19,6 +19,8 @@ constexpr Duration kIntervalStepV3 = 10ms;
 constexpr Duration kMaxIntervalV3 = 4095 * kIntervalStepV3;
 // RFC 9568 5.2.5: the count of addresses is one byte.
 constexpr std::size_t kMaxVirtualAddresses = 255;
+// Each one sends advertisements of its own.
+constexpr std::size_t kMaxVirtualRouters = 64;
 constexpr std::array<std::string_view, 1> kAuthenticationTypes{"pass"};
 
 bool valid_node_name(std::string_view name) {
@@ -115,16 +117,12 @@ VirtualRouter read_virtual_router(Section& section) {
     router.id_where = id->where;
   }
   router.name = name ? name->value : fmt::format("{}-{}", router.interface, router.id);
-  for (const Value& value : section.list({"addresses", "[\"192.168.2.100\"]", Need::required})) {
+  for (const Value& value :
+       section.list({"addresses", "[\"192.168.2.100\"]", Need::required}, kMaxVirtualAddresses)) {
     const auto address = value.prefix();
     if (!address || !check_usable(address->value.address, value)) continue;
     router.addresses.push_back(address->value);
     router.addresses_where.push_back(address->where);
-  }
-  if (router.addresses.size() > kMaxVirtualAddresses) {
-    section.diagnostics().error(section.where_key("addresses"),
-                                fmt::format("an advertisement carries {} addresses at most, found {}",
-                                            kMaxVirtualAddresses, router.addresses.size()));
   }
   section.finish();
   return router;
@@ -189,7 +187,7 @@ SyncGroup read_sync_group(Section& root) {
     auto routers = section.tables(
         {"virtual_router", "add [[sync_group.virtual_router]] with its interface, id and addresses",
          Need::required},
-        "[[sync_group.virtual_router]]");
+        "[[sync_group.virtual_router]]", kMaxVirtualRouters);
     if (i == 0) {
       group.name = name ? name->value : "group";
       group.where = section.where();

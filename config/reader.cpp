@@ -104,7 +104,7 @@ Read<std::uint8_t> Section::protocol(Key key) {
   return found ? found->protocol() : std::nullopt;
 }
 
-std::vector<Value> Section::list(Key key) {
+std::vector<Value> Section::list(Key key, std::size_t most) {
   const auto found = value(key);
   if (!found) return {};
   const toml::array* array = found->node.as_array();
@@ -113,6 +113,10 @@ std::vector<Value> Section::list(Key key) {
     return {};
   }
   if (array->empty()) found->error(fmt::format("'{}' is empty", key.name));
+  if (array->size() > most) {
+    found->error(fmt::format("'{}' has {} elements, {} at most", key.name, array->size(), most), "");
+    return {};
+  }
   std::vector<Value> values;
   for (const toml::node& element : *array) values.push_back(Value{element, key, *diagnostics_, true});
   return values;
@@ -131,13 +135,18 @@ std::optional<Section> Section::table(Key key, std::string shown) {
   return std::nullopt;
 }
 
-std::vector<Section> Section::tables(Key key, std::string shown) {
+std::vector<Section> Section::tables(Key key, std::string shown, std::size_t most) {
   const toml::node* node = find(key, fmt::format("{} is missing", shown), std::string(key.example));
   if (node == nullptr) return {};
   if (!node->is_array_of_tables()) {
     diagnostics_->error(location_of(node->source()),
                         fmt::format("'{}' must be a list of tables, found {}", key.name, described(*node)),
                         fmt::format("write {} in double brackets", shown));
+    return {};
+  }
+  if (const std::size_t count = node->as_array()->size(); count > most) {
+    diagnostics_->error(location_of(node->source()),
+                        fmt::format("{} stands {} times, {} at most", shown, count, most));
     return {};
   }
   std::vector<Section> sections;

@@ -28,6 +28,9 @@ struct At {
 template <typename T>
 using Read = std::optional<At<T>>;
 
+// Elements of one array or one list of sections. What checks compare pairwise stays fast.
+inline constexpr std::size_t kMaxElements = 1024;
+
 enum class Need { optional, required };
 
 struct Key {
@@ -93,13 +96,14 @@ class Section {
   Read<std::string> object_name(Key key);
   Read<std::size_t> choice(Key key, std::span<const std::string_view> allowed);
   Read<std::uint8_t> protocol(Key key);
-  // The elements of an array; an empty array is an error whose hint is the example.
-  std::vector<Value> list(Key key);
+  // The elements of an array; an empty array is an error whose hint is the example, and so are more than
+  // `most`.
+  std::vector<Value> list(Key key, std::size_t most = kMaxElements);
 
   // [name.key] and [[name.key]]. `shown` is the name of the new sections; the key's example is a whole hint
   // here.
   std::optional<Section> table(Key key, std::string shown);
-  std::vector<Section> tables(Key key, std::string shown);
+  std::vector<Section> tables(Key key, std::string shown, std::size_t most = kMaxElements);
   // Every key of this table, each with a table as its value, in file order: [node.fw-1], [node.fw-2]. It
   // leaves no unknown keys, so there is nothing to finish.
   std::vector<std::pair<std::string, Section>> named_tables();

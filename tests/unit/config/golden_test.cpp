@@ -1,5 +1,5 @@
-// Broken and doubtful files beside what an operator must read about them: FILE.toml and FILE.expected, compared
-// byte for byte through the render code of --check.
+// Broken and doubtful files beside what an operator must read about them: FILE.toml and FILE.expected,
+// compared byte for byte through the render code of --check.
 #include <doctest/doctest.h>
 
 #include <algorithm>

@@ -1,0 +1,150 @@
+#include "appliance/check_command.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <iterator>
+#include <nlohmann/json.hpp>
+#include <sstream>
+#include <string>
+#include <vector>
+
+#include "appliance/key_command.hpp"
+#include "appliance/machine.hpp"
+#include "tests/unit/config/temporary_directory.hpp"
+
+namespace ftfw {
+namespace {
+
+using testing::TemporaryDirectory;
+
+// The loopback interface is on every machine that runs this test.
+std::string fitting(const std::string& key_file) {
+  return "schema = 1\n"
+         "[node.a]\npriority = 1\nreplication_address = \"192.0.2.1\"\n"
+         "[node.b]\npriority = 2\nreplication_address = \"192.0.2.2\"\n"
+         "[[sync_group]]\n[[sync_group.virtual_router]]\ninterface = \"lo\"\nid = 1\naddresses = "
+         "[\"192.0.2.9\"]\n"
+         "[replication]\ninterface = \"lo\"\n" +
+         key_file + "\n[firewall]\ninside = \"lo\"\noutside = \"no-such-if0\"\n";
+}
+
+std::string reference() {
+  std::ifstream file(REFERENCE_CONFIG, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), {}};
+}
+
+struct Outcome {
+  int code = -1;
+  std::string text;
+};
+
+Outcome check(const std::string& path, bool strict = false, ReportFormat format = ReportFormat::text) {
+  std::ostringstream out;
+  const int code = run_check(
+      {.command = Command::check, .config_path = path, .strict = strict, .report_format = format}, out);
+  return {code, out.str()};
+}
+
+TEST_CASE("the reference file passes on any machine: what the machine lacks is a warning") {
+  const TemporaryDirectory directory;
+  const Outcome outcome = check(directory.write("appliance.toml", reference(), 0600));
+  CHECK(outcome.code == 0);
+  CHECK(outcome.text.find("error") == std::string::npos);
+  CHECK(outcome.text.find("appliance.toml: ok") != std::string::npos);
+}
+
+TEST_CASE("with --strict a warning is exit code 3") {
+  const TemporaryDirectory directory;
+  CHECK(check(directory.write("appliance.toml", reference(), 0600), true).code == 3);
+}
+
+TEST_CASE("a password in a file that everyone can read is a warning, and it is not shown") {
+  const TemporaryDirectory directory;
+  const std::string text = reference();
+  const Outcome open = check(directory.write("open.toml", text, 0644));
+  CHECK(open.code == 0);
+  CHECK(open.text.find("warning: everyone on this machine can read this password") != std::string::npos);
+  CHECK(open.text.find("papas") == std::string::npos);
+  const Outcome closed = check(directory.write("closed.toml", text, 0640));
+  CHECK(closed.text.find("password") == std::string::npos);
+}
+
+TEST_CASE("a missing interface is one warning and a missing key another") {
+  const TemporaryDirectory directory;
+  const std::string path =
+      directory.write("c.toml", fitting("key_file = \"" + directory.file("key") + "\""), 0600);
+  const Outcome outcome = check(path);
+  CHECK(outcome.code == 0);
+  CHECK(outcome.text.find("this machine has no interface no-such-if0 (for the outside)") !=
+        std::string::npos);
+  CHECK(outcome.text.find("hint: make one with: ftfw-appliance --generate-key " + directory.file("key")) !=
+        std::string::npos);
+  CHECK(outcome.text.find("no interface lo ") == std::string::npos);
+}
+
+TEST_CASE("a key file that is unsafe or no key is an error even in --check") {
+  const TemporaryDirectory directory;
+  const std::string path =
+      directory.write("c.toml", fitting("key_file = \"" + directory.file("key") + "\""), 0600);
+  directory.write("key", std::string(64, '0'), 0644);
+  CHECK(check(path).code == 2);
+  CHECK(check(path).text.find("chmod 600") != std::string::npos);
+  directory.write("key", std::string(62, '0'), 0600);
+  CHECK(check(path).code == 2);
+  directory.write("key", std::string(64, '0'), 0600);
+  CHECK(check(path).code == 0);
+}
+
+TEST_CASE("a broken file is exit code 2 and a counted summary") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.write("c.toml", "schema = 1\nx = 1\n", 0600);
+  const Outcome outcome = check(path, true);
+  CHECK(outcome.code == 2);
+  CHECK(outcome.text.ends_with(path + ": invalid, 5 errors\n"));
+}
+
+TEST_CASE("a file that cannot be read is exit code 2 and says how to name another") {
+  const TemporaryDirectory directory;
+  const Outcome outcome = check(directory.file("none"));
+  CHECK(outcome.code == 2);
+  CHECK(outcome.text.find("cannot open the configuration: No such file or directory") != std::string::npos);
+  CHECK(outcome.text.find("--config FILE") != std::string::npos);
+}
+
+TEST_CASE("in json every line is an object and the last one sums up") {
+  const TemporaryDirectory directory;
+  const Outcome outcome =
+      check(directory.write("c.toml", "schema = 1\nx = 1\n", 0600), false, ReportFormat::json);
+  std::istringstream lines(outcome.text);
+  std::vector<nlohmann::json> objects;
+  for (std::string line; std::getline(lines, line);) objects.push_back(nlohmann::json::parse(line));
+  REQUIRE(objects.size() == 6);
+  CHECK(objects.front().at("severity") == "error");
+  CHECK(objects.back().at("summary") == "invalid");
+  CHECK(objects.back().at("errors") == 5);
+}
+
+TEST_CASE("a generated key passes the check, and a second one is refused") {
+  const TemporaryDirectory directory;
+  const std::string key = directory.file("key");
+  std::ostringstream out;
+  std::ostringstream error;
+  const Options options{.command = Command::generate_key, .key_path = key};
+  CHECK(run_generate_key(options, out, error) == 0);
+  CHECK(error.str().empty());
+  CHECK(check(directory.write("c.toml", fitting("key_file = \"" + key + "\""), 0600)).text.find("key") ==
+        std::string::npos);
+  CHECK(run_generate_key(options, out, error) == 4);
+  CHECK(error.str().find("never overwritten") != std::string::npos);
+}
+
+TEST_CASE("the machine has a loopback interface") {
+  const Result<Machine> machine = read_machine();
+  REQUIRE(machine.has_value());
+  CHECK(std::ranges::find(machine->interfaces, "lo") != machine->interfaces.end());
+}
+
+}  // namespace
+}  // namespace ftfw

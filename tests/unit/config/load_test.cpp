@@ -1,0 +1,231 @@
+#include "config/load.hpp"
+
+#include <doctest/doctest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <sstream>
+#include <string>
+
+#include "config/interface_use.hpp"
+
+namespace ftfw::config {
+namespace {
+
+std::string reference_text() {
+  std::ifstream file(REFERENCE_CONFIG);
+  REQUIRE(file.good());
+  std::ostringstream text;
+  text << file.rdbuf();
+  return text.str();
+}
+
+Config reference() {
+  const Loaded loaded = load(reference_text());
+  REQUIRE(loaded.config.has_value());
+  return *loaded.config;
+}
+
+IpAddress ip(std::string_view text) {
+  return IpAddress::parse(text).value();
+}
+IpPrefix net(std::string_view text) {
+  return IpPrefix::parse(text).value();
+}
+
+// Only what has no default.
+constexpr std::string_view kSmallest = R"(
+schema = 1
+[node.a]
+priority = 1
+replication_address = "10.0.0.1"
+[node.b]
+priority = 254
+replication_address = "10.0.0.2"
+[[sync_group]]
+[[sync_group.virtual_router]]
+interface = "lan"
+id = 1
+addresses = ["10.1.0.1/24"]
+[replication]
+interface = "link"
+insecure = true
+[firewall]
+inside = "lan"
+outside = "wan"
+)";
+
+TEST_CASE("the reference file is read without a diagnostic") {
+  CHECK(load(reference_text()).diagnostics.empty());
+}
+
+TEST_CASE("the reference file gives its nodes in file order") {
+  const Config config = reference();
+  REQUIRE(config.nodes.size() == 2);
+  CHECK(config.nodes[0].name == "fw-1");
+  CHECK(config.nodes[0].priority == 100);
+  CHECK(config.nodes[0].replication_address == ip("192.168.100.100"));
+  CHECK(config.nodes[0].where == Location{6, 7});
+  CHECK(config.nodes[1].name == "fw-2");
+  CHECK(config.nodes[1].priority == 80);
+  CHECK(config.nodes[1].replication_address == ip("192.168.100.200"));
+  CHECK(config.on_exit == OnExit::closed);
+}
+
+TEST_CASE("the reference file gives VRRP version 2 with the first 8 bytes of its password") {
+  const Vrrp vrrp = reference().vrrp;
+  CHECK(vrrp.version == 2);
+  CHECK(vrrp.advertisement_interval == 3s);
+  CHECK(vrrp.pass == std::array<std::uint8_t, 8>{'p', 'a', 'p', 'a', 's', '_', 'c', 'o'});
+  CHECK(vrrp.preempt);
+  CHECK(vrrp.sync_wait == 60s);
+}
+
+TEST_CASE("the reference file gives one sync group of two virtual routers") {
+  const SyncGroup group = reference().group;
+  CHECK(group.name == "G1");
+  REQUIRE(group.routers.size() == 2);
+  CHECK(group.routers[0].name == "VI_1");
+  CHECK(group.routers[0].interface == "eth1");
+  CHECK(group.routers[0].id == 61);
+  CHECK(group.routers[0].addresses == std::vector{net("192.168.2.100/32")});
+  CHECK(group.routers[0].addresses_where.size() == 1);
+  CHECK(group.routers[1].name == "VI_2");
+  CHECK(group.routers[1].interface == "eth0");
+  CHECK(group.routers[1].id == 62);
+  CHECK(group.routers[1].addresses == std::vector{net("192.168.0.100/32")});
+}
+
+TEST_CASE("the reference file gives replication into the standby's kernel") {
+  const Replication replication = reference().replication;
+  CHECK(replication.interface == "eth2");
+  CHECK(replication.port == 3780);
+  CHECK(replication.key_file == "/etc/ftfw/replication.key");
+  CHECK_FALSE(replication.insecure);
+  CHECK(replication.standby == StandbyMode::kernel);
+  CHECK(replication.protocols == std::vector<std::uint8_t>{6, 132, 33});
+  CHECK(replication.expectations);
+  CHECK(replication.parked_timeout == 24h);
+  CHECK(replication.compare_interval == 60s);
+}
+
+TEST_CASE("the reference file gives the firewall's objects") {
+  const Firewall firewall = reference().firewall;
+  CHECK(firewall.forward_policy == ForwardPolicy::drop);
+  CHECK(firewall.inside == "eth1");
+  CHECK(firewall.outside == "eth0");
+  REQUIRE(firewall.helpers.size() == 1);
+  CHECK(firewall.helpers[0].name == "ftp-std");
+  CHECK(firewall.helpers[0].type == "ftp");
+  CHECK(firewall.helpers[0].protocol == 6);
+  CHECK(firewall.helpers[0].port == 21);
+  CHECK(firewall.helpers[0].server == net("192.168.0.3/32"));
+  REQUIRE(firewall.counters.size() == 1);
+  CHECK(firewall.counters[0].name == "counter_exp");
+  REQUIRE(firewall.flowtables.size() == 1);
+  CHECK(firewall.flowtables[0].name == "flow_exp");
+  CHECK(firewall.flowtables[0].devices == std::vector<std::string>{"eth0"});
+  CHECK(firewall.flowtables[0].counter == "counter_exp");
+  CHECK(firewall.flowtables[0].mode == FlowtableMode::automatic);
+  CHECK(firewall.log_invalid == "FORWARD-INVALID: ");
+}
+
+TEST_CASE("the reference file gives its allow rules and the source NAT in file order") {
+  const Firewall firewall = reference().firewall;
+  REQUIRE(firewall.allows.size() == 4);
+  CHECK(firewall.allows[0].from == "eth1");
+  CHECK(firewall.allows[0].protocol == 6);
+  CHECK(firewall.allows[0].ports == std::vector<std::uint16_t>{21, 22, 80, 443});
+  CHECK(firewall.allows[1].protocol == 17);
+  CHECK(firewall.allows[1].ports == std::vector<std::uint16_t>{53});
+  CHECK(firewall.allows[2].helper == "ftp");
+  CHECK_FALSE(firewall.allows[2].protocol.has_value());
+  CHECK(firewall.allows[2].from == "eth1");
+  CHECK(firewall.allows[3].from.empty());
+  CHECK(firewall.allows[3].protocol == 1);
+  CHECK(firewall.allows[3].icmp_types == std::vector<std::uint8_t>{8});
+  REQUIRE(firewall.allows[3].limit.has_value());
+  CHECK(firewall.allows[3].limit->packets == 1);
+  CHECK(firewall.allows[3].limit->per_seconds == 1);
+  REQUIRE(firewall.snats.size() == 1);
+  CHECK(firewall.snats[0].out == "eth0");
+  CHECK(firewall.snats[0].source == net("192.168.2.3/32"));
+  CHECK(firewall.snats[0].to == ip("192.168.0.100"));
+}
+
+TEST_CASE("the interfaces of the reference file are listed with what they are for") {
+  const auto uses = interfaces_used(reference());
+  std::vector<std::string> names;
+  for (const InterfaceUse& use : uses) names.push_back(use.name);
+  CHECK(names == std::vector<std::string>{"eth1", "eth0", "eth2", "eth1", "eth0", "eth0", "eth0"});
+  CHECK(uses[0].used_for == "virtual router VI_1");
+  CHECK(uses[2].used_for == "replication");
+}
+
+TEST_CASE("what a file leaves out has a working default") {
+  const Loaded loaded = load(kSmallest);
+  REQUIRE(loaded.diagnostics.empty());
+  const Config& config = loaded.config.value();
+  CHECK(config.vrrp.version == 3);
+  CHECK(config.vrrp.advertisement_interval == 1s);
+  CHECK_FALSE(config.vrrp.pass.has_value());
+  CHECK(config.group.name == "group");
+  CHECK(config.group.routers.at(0).name == "lan-1");
+  CHECK(config.group.routers.at(0).addresses.at(0) == net("10.1.0.1/24"));
+  CHECK(config.replication.insecure);
+  CHECK(config.replication.key_file.empty());
+  CHECK(config.replication.port == 3780);
+  CHECK(config.replication.protocols.empty());
+  CHECK(config.replication.standby == StandbyMode::kernel);
+  CHECK(config.firewall.forward_policy == ForwardPolicy::drop);
+  CHECK(config.firewall.log_invalid.empty());
+}
+
+TEST_CASE("keys beyond the reference file are read") {
+  std::string text(kSmallest);
+  text.replace(text.find("[node.a]"), 0, "on_exit = \"open\"\n");
+  text.replace(text.find("insecure"), 0,
+               "expectations = false\nprotocols = [\"udp\", 47]\nparked_timeout = \"2h\"\ncompare_interval = "
+               "\"5min\"\n");
+  text += "forward_policy = \"accept\"\n";
+  text += "[[firewall.allow]]\nfrom = \"dmz\"\nprotocol = 50\nlimit = \"30/minute\"\n";
+  text += "[[firewall.helper]]\nname = \"t\"\ntype = \"tftp\"\n";
+  text += "[[firewall.flowtable]]\nname = \"f\"\ndevices = [\"lan\", \"wan\"]\nmode = \"require\"\n";
+  text += "[vrrp]\nversion = 3\nadvertisement_interval = \"40.95s\"\npreempt = false\nsync_wait = \"0s\"\n";
+
+  const Loaded loaded = load(text);
+
+  REQUIRE(loaded.config.has_value());
+  const Config& config = *loaded.config;
+  CHECK(config.on_exit == OnExit::open);
+  CHECK(config.vrrp.advertisement_interval == 40950ms);
+  CHECK_FALSE(config.vrrp.preempt);
+  CHECK(config.vrrp.sync_wait == 0s);
+  CHECK_FALSE(config.replication.expectations);
+  CHECK(config.replication.protocols == std::vector<std::uint8_t>{17, 47});
+  CHECK(config.replication.parked_timeout == 2h);
+  CHECK(config.replication.compare_interval == 5min);
+  CHECK(config.firewall.forward_policy == ForwardPolicy::accept);
+  CHECK(config.firewall.allows.at(0).from == "dmz");
+  CHECK(config.firewall.allows.at(0).protocol == 50);
+  CHECK(config.firewall.allows.at(0).limit->per_seconds == 60);
+  CHECK(config.firewall.helpers.at(0).protocol == 17);
+  CHECK(config.firewall.helpers.at(0).port == 69);
+  CHECK_FALSE(config.firewall.helpers.at(0).server.has_value());
+  CHECK(config.firewall.flowtables.at(0).mode == FlowtableMode::require);
+  CHECK(config.firewall.flowtables.at(0).counter.empty());
+}
+
+TEST_CASE("diagnostics come in file order whatever the section") {
+  std::string text(kSmallest);
+  text += "colour = 1\n[vrrp]\nversion = 9\n";
+  text.replace(text.find("id = 1"), 6, "id = 0");
+
+  const Loaded loaded = load(text);
+
+  REQUIRE(loaded.diagnostics.size() == 3);
+  CHECK(std::ranges::is_sorted(loaded.diagnostics, {}, &Diagnostic::where));
+}
+
+}  // namespace
+}  // namespace ftfw::config
