@@ -94,10 +94,6 @@ Result<Conversation> Conversation::open() {
 Conversation::Conversation(NetlinkSocket socket)
     : socket_(std::move(socket)), buffer_(kReadBytes), sequence_(kFirstSequence) {}
 
-std::uint32_t Conversation::next_sequence() {
-  return sequence_;
-}
-
 bool Conversation::exchange(Batch& batch, ByteSpan bytes, Answer& answer) {
   sequence_ = batch.last_sequence() + 2;  // BATCH_END has one, too
   bool acknowledged = false;
