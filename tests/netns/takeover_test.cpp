@@ -23,6 +23,12 @@ void judge(Scenario& scenario) {
   for (const std::string& problem : scenario.problems()) FAIL_CHECK(problem);
 }
 
+void expect_gap_below(Scenario& scenario, Duration limit) {
+  const Duration gap = scenario.probe().report().longest_gap;
+  scenario.expect(gap < limit,
+                  fmt::format("a gap below {} ms, got {}", in_milliseconds(limit), in_milliseconds(gap)));
+}
+
 }  // namespace
 
 TEST_CASE(
