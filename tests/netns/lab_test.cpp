@@ -63,8 +63,7 @@ void make_firewall(Lab& lab, Node node) {
 // of its new parent.
 bool exists(pid_t pid) {
   std::error_code gone;
-  fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone);
-  return !gone;
+  return !fs::read_symlink("/proc/" + std::to_string(pid) + "/exe", gone).empty();
 }
 
 // Inodes of namespaces are used again soon, so processes are looked for while the namespaces exist.

@@ -99,11 +99,6 @@ void Links::add_address(const std::string& name, const std::string& address) {
                 "add " + address + " to " + name);
 }
 
-void Links::remove_address(const std::string& name, const std::string& address) {
-  accept_answer(rtnl_addr_delete(socket_, interface_address(index_of(name), address).get(), 0),
-                "remove " + address + " from " + name);
-}
-
 void Links::add_default_route(const std::string& gateway) {
   const Route route(rtnl_route_alloc());
   accept_answer(rtnl_route_set_dst(route.get(), parse_address("0.0.0.0/0").get()), "default route");

@@ -28,7 +28,6 @@ class Links {
   void set_down(const std::string& name) { set_state(name, false); }
   // "192.168.2.3/24"
   void add_address(const std::string& name, const std::string& address);
-  void remove_address(const std::string& name, const std::string& address);
   void add_default_route(const std::string& gateway);
   bool is_running(const std::string& name);
   // The IPv4 addresses of an interface (without prefix length), each with the seconds the kernel keeps it.
