@@ -92,7 +92,8 @@ bool for_each_message(ByteSpan bytes, const std::function<bool(const nlmsghdr&)>
   int left = static_cast<int>(bytes.size());
   // Netlink aligns every message to 4 bytes and the buffer is byte-aligned by its owner to at least 8.
   const auto* header = reinterpret_cast<const nlmsghdr*>(bytes.data());
-  while (::mnl_nlmsg_ok(header, left)) {
+  // libmnl 1.0.4 compares the length as a signed number: one above 2 GiB would pass.
+  while (::mnl_nlmsg_ok(header, left) && header->nlmsg_len <= static_cast<std::uint32_t>(left)) {
     if (!handler(*header)) return false;
     header = ::mnl_nlmsg_next(header, &left);
   }

@@ -16,8 +16,6 @@ namespace {
 
 // 16 to 64 messages per sendmsg is where the rate stops growing (measured: 158,000 creates per second).
 constexpr std::size_t kMessagesPerSend = 64;
-// Room for the answers to a batch that fails as a whole, many times over.
-constexpr int kInjectBufferBytes = 4 << 20;
 // The kernel fills dump datagrams up to 32 KiB if the reader has shown such a buffer.
 constexpr std::size_t kReceiveBytes = 64 << 10;
 
@@ -25,13 +23,6 @@ template <class... Ts>
 struct Overloaded : Ts... {
   using Ts::operator()...;
 };
-
-NetlinkSocket::Options inject_options() {
-  return {.bus = NETLINK_NETFILTER,
-          .receive_buffer_bytes = kInjectBufferBytes,
-          .send_buffer_bytes = kInjectBufferBytes,
-          .blocking = false};
-}
 
 NetlinkSocket::Options dump_options() {
   return {.bus = NETLINK_NETFILTER, .blocking = false};
@@ -90,8 +81,9 @@ struct ConntrackTable::Batch {
 ConntrackTable::ConntrackTable(NetlinkSocket inject, NetlinkSocket dump)
     : inject_(std::move(inject)), dump_(std::move(dump)), receive_buffer_(kReceiveBytes) {}
 
-Result<ConntrackTable> ConntrackTable::open() {
-  auto inject = NetlinkSocket::open(inject_options());
+Result<ConntrackTable> ConntrackTable::open(int answer_buffer_bytes) {
+  auto inject = NetlinkSocket::open(
+      {.bus = NETLINK_NETFILTER, .receive_buffer_bytes = answer_buffer_bytes, .blocking = false});
   if (!inject) return std::unexpected(inject.error());
   auto dump = NetlinkSocket::open(dump_options());
   if (!dump) return std::unexpected(dump.error());

@@ -39,8 +39,9 @@ class ConntrackTable {
     std::uint64_t dumps_interrupted = 0;
   };
 
-  // Blame::system with EPERM without CAP_NET_ADMIN.
-  static Result<ConntrackTable> open();
+  // Blame::system with EPERM without CAP_NET_ADMIN. The buffer holds the answers to one batch; the default
+  // has room for one that fails as a whole, many times over.
+  static Result<ConntrackTable> open(int answer_buffer_bytes = 4 << 20);
 
   // The sender of these changes in ctnetlink's events (nlmsg_pid): what Capture filters out.
   std::uint32_t port_id() const { return inject_.port_id(); }

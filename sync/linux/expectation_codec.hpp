@@ -10,8 +10,8 @@
 
 namespace ftfw::sync {
 
-// A message of subsystem expectation (dump or event). The kernel (6.18) never reports an expectation's zone: it is 0
-// here, and who knows the master conntrack knows better.
+// A message of subsystem expectation (dump or event). The kernel (6.18) never reports an expectation's zone:
+// it is 0 here, and who knows the master conntrack knows better.
 Result<Expectation> parse_expectation(const nlmsghdr& header);
 
 // A new expectation (NLM_F_CREATE | NLM_F_EXCL). Its master conntrack must exist and have the helper. The

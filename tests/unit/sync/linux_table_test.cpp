@@ -322,6 +322,23 @@ TEST_CASE("in a batch of 200 the refused operations are named and the others are
   CHECK(dump_of(table).entries.size() == 134);
 }
 
+TEST_CASE(
+    "when the kernel's answers are lost, the results are reported as unknown and the next batch works") {
+  NetworkNamespace space;
+  if (!space) return;
+  auto table = ConntrackTable::open(1);  // the kernel makes it its smallest buffer
+  REQUIRE(table.has_value());
+  std::vector<Operation> operations;
+  for (std::uint16_t i = 0; i < 64; ++i)
+    operations.push_back({.id = i, .action = DeleteConntrack{tcp_entry(i).key}});
+  const auto refusals = apply(*table, operations);
+  CHECK(refusals.size() == 64);
+  for (const Refusal& refusal : refusals) CHECK(refusal.error == kResultUnknown);
+  CHECK(table->counters().unknown_results == 64);
+  CHECK(create(*table, tcp_entry()) == 0);
+  CHECK(create(*table, tcp_entry()) == EEXIST);
+}
+
 TEST_CASE("nothing to do is nothing done") {
   NetworkNamespace space;
   if (!space) return;
