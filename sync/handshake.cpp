@@ -25,6 +25,10 @@ Handshake::Outcome Handshake::on_hello(const wire::Header& header, const wire::H
   }
   const bool to_us = header.peer_instance == instance_;
   if (header.instance == adopted_) {
+    if (candidate_ != 0 && to_us && hello.echo >= candidate_since_) {
+      candidate_ = 0;  // the agreed one lives: what spoke in between was a late frame of a dead process
+      echo_ = hello.challenge;
+    }
     if (candidate_ == 0) echo_ = std::max(echo_, hello.challenge);
     return {.answer = !to_us || hello.echo != challenge_};
   }

@@ -91,7 +91,7 @@ void Session::set_alive(Instant now, bool alive) {
 }
 
 void Session::on_sequenced(Instant now, wire::Frame frame) {
-  const bool in_order = frame.header.sequence == receive_.delivered() + 1 && receive_.waiting() == 0;
+  const bool in_order = frame.header.sequence == receive_.delivered() + receive_.waiting() + 1;
   switch (receive_.add(std::move(frame))) {
     case ReceiveWindow::Verdict::beyond:
       ++counters_.frames_beyond_window;

@@ -1,0 +1,79 @@
+// One pass over the kernel's table for the peer, between a begin and an end marker: the first send, and every
+// compare. The table is read while it changes. Keys that events named since the begin are remembered
+// ("touched"), because an event is newer than what the dump holds: a destroyed entry must not come back, a
+// changed one must not go back. Masters first: related entries and expectations wait until the dump ended.
+// All of it is bounded.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "appliance/base/time.hpp"
+#include "sync/hash_index.hpp"
+#include "sync/observation.hpp"
+#include "sync/wire.hpp"
+
+namespace ftfw::sync {
+
+class FullSend {
+ public:
+  static constexpr std::size_t kMaxTouched = std::size_t{1} << 19;  // 16 MB at most, freed at the end
+  static constexpr std::size_t kLaneTarget = 4096;                  // dumped and not sent: ask for no more
+  static constexpr std::size_t kMaxHeld = 16'384;                   // related entries, and again expectations
+  static constexpr std::uint64_t kBurst = 256;                      // paced: at once
+
+  // entries_per_second 0: as fast as the window allows.
+  void begin(Instant now, std::uint64_t send, std::uint32_t entries_per_second);
+  void abandon();
+  bool running() const { return phase_ != Phase::idle; }
+  std::uint64_t send() const { return send_; }
+
+  // An event named the key. whole: it says everything (created, destroyed); otherwise a part was updated.
+  // False: too many, the pass is void.
+  bool touch(std::uint64_t hash, bool whole);
+  static std::uint64_t touch_hash(const EntryKey& key);
+  static std::uint64_t touch_hash(const ExpectationKey& key);
+
+  // The dump, already filtered.
+  bool has_room() const { return lane_.size() < kLaneTarget; }
+  void add(const ConntrackEntry& entry);
+  void add(const Expectation& expectation);
+  void end_dump();
+
+  // The begin marker, once.
+  std::optional<wire::Message> take_begin();
+  // The next of the dump; nothing when none is there or the pace forbids it.
+  std::optional<wire::Message> next(Instant now);
+  // The dump has ended and all of it has gone: the end marker may go as soon as the events before it have.
+  bool drained() const { return phase_ == Phase::draining && lane_.empty(); }
+  wire::End finish();
+  std::optional<Instant> pace_deadline() const;
+  std::size_t waiting() const { return lane_.size() + related_.size() + expectations_.size(); }
+  std::uint64_t held_overflows() const { return held_overflows_; }
+
+ private:
+  enum class Phase : std::uint8_t { idle, dumping, draining };
+  using Item = std::variant<ConntrackEntry, Expectation>;
+
+  Instant allowed_at() const;  // when one more may go
+
+  Phase phase_ = Phase::idle;
+  bool begin_due_ = false;
+  std::uint64_t send_ = 0;
+  std::uint32_t entries_per_second_ = 0;
+  Instant started_{};
+  std::uint64_t sent_ = 0;
+  std::uint64_t held_overflows_ = 0;
+  HashIndex touched_{kMaxTouched};
+  std::deque<Item> lane_;
+  std::vector<ConntrackEntry> related_;
+  std::vector<Expectation> expectations_;
+};
+
+// Every master before what is related to it, N levels; otherwise the given order.
+void order_by_master(std::vector<ConntrackEntry>& related);
+
+}  // namespace ftfw::sync

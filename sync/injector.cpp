@@ -1,0 +1,312 @@
+#include "sync/injector.hpp"
+
+#include <cerrno>
+#include <utility>
+
+#include "sync/hash.hpp"
+
+namespace ftfw::sync {
+namespace {
+
+constexpr std::uint32_t kHasMaster = 1;
+
+// The note of an index slot: a fingerprint of the reply tuple, and whether the kernel's entry has a master.
+std::uint32_t note_of(const ConntrackEntry& entry, bool has_master) {
+  const std::uint64_t reply = hash_of(EntryKey{.original = entry.reply, .zone = entry.key.zone});
+  return static_cast<std::uint32_t>(reply << 1) | (has_master ? kHasMaster : 0U);
+}
+
+bool other_translation(std::uint32_t note, const ConntrackEntry& entry) {
+  return (note | kHasMaster) != note_of(entry, true);
+}
+
+// Of the entry that entry.master names.
+std::uint64_t master_hash(const ConntrackEntry& entry) {
+  return hash_of(EntryKey{.original = *entry.master, .zone = entry.key.zone});
+}
+
+std::uint64_t key_of(const Task& task) {
+  if (const auto* upsert = std::get_if<Upsert>(&task)) return hash_of(upsert->entry.key);
+  if (const auto* liberal = std::get_if<MakeLiberal>(&task)) return hash_of(liberal->entry.key);
+  if (const auto* destroy = std::get_if<Destroy>(&task)) return hash_of(destroy->key);
+  if (const auto* timeout = std::get_if<SetTimeout>(&task)) return hash_of(timeout->key);
+  if (const auto* put = std::get_if<PutExpectation>(&task)) return hash_of(put->expectation.key);
+  if (const auto* drop = std::get_if<DropExpectation>(&task)) return hash_of(drop->key);
+  return 0;
+}
+
+}  // namespace
+
+Injector::Injector(std::uint32_t parked_s, Counters& counters) : parked_s_(parked_s), counters_(counters) {}
+
+void Injector::clear() {
+  queue_.clear();
+  in_flight_.clear();  // the answer is still awaited; it concludes nothing
+  entries_.clear();
+  expectations_.clear();
+  index_complete_ = true;
+  fill_holes_only_ = false;
+  settle_at_.reset();
+}
+
+void Injector::only_fill_holes() {
+  fill_holes_only_ = true;
+  std::deque<Task> kept;
+  for (Task& task : queue_) {
+    if (std::holds_alternative<Upsert>(task)) kept.push_back(std::move(task));
+  }
+  queue_ = std::move(kept);
+}
+
+std::optional<std::vector<Operation>> Injector::next(Instant now, std::vector<Mark>& reached) {
+  if (awaiting_ || (settle_at_ && now < *settle_at_)) return std::nullopt;
+  settle_at_.reset();
+  Batch batch;
+  first_id_ = next_id_;
+  keys_in_batch_.clear();
+  while (!queue_.empty() && batch.size() + 2 <= kMaxOperations) {  // a replacement is two
+    Task& task = queue_.front();
+    if (const auto* mark = std::get_if<Mark>(&task)) {
+      if (!batch.empty()) break;
+      if (mark->kind == Mark::Kind::begin) ++generation_;
+      reached.push_back(*mark);
+    } else {
+      const std::uint64_t hash = key_of(task);
+      if (keys_in_batch_.contains(hash)) break;
+      if (start(task, hash, batch)) keys_in_batch_.insert(hash);
+    }
+    queue_.pop_front();
+  }
+  if (batch.empty()) return std::nullopt;
+  awaiting_ = true;
+  batch_size_ = batch.size();
+  return batch;
+}
+
+template <typename Action>
+void Injector::add(Batch& batch, Action action, bool be_liberal) {
+  batch.push_back({.id = next_id_++, .action = std::move(action), .be_liberal = be_liberal});
+}
+
+void Injector::follow(Task task, Kind kind, std::uint64_t hash, const Batch& batch) {
+  in_flight_.push_back({.task = std::move(task), .kind = kind, .deciding = batch.size() - 1, .hash = hash});
+}
+
+// True: operations were added.
+bool Injector::start(Task& task, std::uint64_t hash, Batch& batch) {
+  const std::size_t before = batch.size();
+  if (auto* upsert = std::get_if<Upsert>(&task)) {
+    start_upsert(*upsert, hash, batch);
+  } else if (const auto* liberal = std::get_if<MakeLiberal>(&task)) {
+    if (confirmed(entries_, hash, liberal->generation)) return false;
+    add(batch, shape_liberal(liberal->entry, parked_s_), true);
+    follow({}, Kind::liberal, hash, batch);
+  } else if (const auto* destroy = std::get_if<Destroy>(&task)) {
+    if (destroy->swept && confirmed(entries_, hash, destroy->generation)) return false;
+    entries_.erase(hash);
+    add(batch, DeleteConntrack{destroy->key});
+    follow(*destroy, Kind::destroy, hash, batch);
+  } else if (const auto* timeout = std::get_if<SetTimeout>(&task)) {
+    UpdateConntrack update;
+    update.entry.key = timeout->key;
+    update.entry.reply = timeout->reply;
+    update.entry.timeout_s = timeout->timeout_s;
+    add(batch, std::move(update));
+    follow({}, Kind::timeout, hash, batch);
+  } else if (const auto* put = std::get_if<PutExpectation>(&task)) {
+    add(batch, CreateExpectation{put->expectation});
+    follow({}, Kind::expect, hash, batch);
+  } else if (const auto* drop = std::get_if<DropExpectation>(&task)) {
+    if (drop->swept && confirmed(expectations_, hash, drop->generation)) return false;
+    expectations_.erase(hash);
+    add(batch, DeleteExpectation{drop->key});
+    follow(*drop, Kind::unexpect, hash, batch);
+  }
+  return batch.size() != before;
+}
+
+Upsert::Step Injector::decide(const Upsert& upsert, std::uint64_t hash) const {
+  if (upsert.step != Upsert::Step::decide) return upsert.step;
+  const HashIndex::Slot* known = entries_.find(hash);
+  if (known == nullptr) return creatable(upsert.entry) ? Upsert::Step::create : Upsert::Step::update;
+  if (!creatable(upsert.entry)) return Upsert::Step::update;
+  if (other_translation(known->note, upsert.entry)) return Upsert::Step::replace;
+  // It had to go in without its master, which is there now.
+  const bool lacks_master = upsert.entry.master && (known->note & kHasMaster) == 0;
+  if (lacks_master && entries_.find(master_hash(upsert.entry)) != nullptr) return Upsert::Step::replace;
+  return Upsert::Step::update;
+}
+
+void Injector::start_upsert(Upsert& upsert, std::uint64_t hash, Batch& batch) {
+  const HashIndex::Slot* known = entries_.find(hash);
+  upsert.only_if_absent |= fill_holes_only_;
+  if (upsert.only_if_absent && upsert.step == Upsert::Step::decide) {
+    if (known != nullptr) return index(entries_, hash, known->note);
+    if (!creatable(upsert.entry)) {
+      if (fill_holes_only_) return;
+      upsert.only_if_absent = false;
+    }
+  }
+  const bool liberal = wants_liberal(upsert.entry.key);
+  switch (decide(upsert, hash)) {
+    case Upsert::Step::decide:
+    case Upsert::Step::create:
+      add(batch, shape_create(upsert.entry, parked_s_), liberal);
+      return follow(std::move(upsert), Kind::create, hash, batch);
+    case Upsert::Step::update: {
+      const bool has_master = known != nullptr ? (known->note & kHasMaster) != 0
+                                               : (upsert.entry.status.value_or(0) & status::kExpected) != 0;
+      add(batch, shape_update(upsert.entry, parked_s_, has_master), liberal);
+      return follow(std::move(upsert), Kind::update, hash, batch);
+    }
+    case Upsert::Step::replace:
+      entries_.erase(hash);
+      add(batch, DeleteConntrack{upsert.entry.key});
+      add(batch, shape_create(upsert.entry, parked_s_), liberal);
+      return follow(std::move(upsert), Kind::replace, hash, batch);
+  }
+}
+
+void Injector::on_applied(Instant now, std::span<const Refusal> refusals) {
+  if (!awaiting_) return;
+  awaiting_ = false;
+  std::vector<int> errors(batch_size_, 0);
+  for (const Refusal& refusal : refusals) {
+    if (refusal.id >= first_id_ && refusal.id - first_id_ < errors.size()) {
+      errors[refusal.id - first_id_] = refusal.error;
+    }
+  }
+  std::vector<Task> retries;
+  retried_.clear();
+  bool settled = false;
+  for (InFlight& done : std::exchange(in_flight_, {})) {
+    settled |= done.kind == Kind::timeout;
+    conclude(done, errors[done.deciding], retries);
+  }
+  if (settled) settle_at_ = now + kBetweenSettlings;
+  queue_.insert(queue_.begin(), std::make_move_iterator(retries.begin()),
+                std::make_move_iterator(retries.end()));
+}
+
+void Injector::conclude(InFlight& done, int error, std::vector<Task>& retries) {
+  const bool gone = error == ENOENT;
+  switch (done.kind) {
+    case Kind::create:
+    case Kind::update:
+    case Kind::replace:
+      return conclude_upsert(done, error, retries);
+    case Kind::destroy:
+      if (error != 0 && !gone) ++counters_.other_refusals;
+      if (error == 0) ++(std::get<Destroy>(done.task).swept ? counters_.swept : counters_.destroyed);
+      return;
+    case Kind::liberal:
+      if (error == 0) ++counters_.made_liberal;
+      if (error != 0 && !gone) ++counters_.other_refusals;
+      return;
+    case Kind::timeout:
+      if (error == 0) ++counters_.settled;
+      if (error != 0 && !gone) ++counters_.other_refusals;
+      return;
+    case Kind::expect:
+      if (error == 0) ++counters_.expectations_created;
+      if (error == 0 || error == EEXIST) return index(expectations_, done.hash, 0);
+      ++counters_.expectation_refused;
+      return;
+    case Kind::unexpect:
+      if (error == 0 && std::get<DropExpectation>(done.task).swept) ++counters_.swept;
+      if (error != 0 && !gone) ++counters_.expectation_refused;
+      return;
+  }
+}
+
+void Injector::conclude_upsert(InFlight& done, int error, std::vector<Task>& retries) {
+  Upsert& upsert = std::get<Upsert>(done.task);
+  const bool master_is_retried = upsert.entry.master && retried_.contains(master_hash(upsert.entry));
+  const FollowUp next = done.kind == Kind::update ? after_update(upsert, error)
+                                                  : after_create(upsert, error, master_is_retried);
+  counters_.without_master += next.dropped_master ? 1 : 0;
+  counters_.without_helper += next.dropped_helper ? 1 : 0;
+  switch (next.verdict) {
+    case Verdict::done:
+      return confirm(upsert, done.kind, done.hash);
+    case Verdict::again:
+      if (fill_holes_only_ && upsert.step != Upsert::Step::create) return;
+      if (upsert.step == Upsert::Step::create) entries_.erase(done.hash);
+      retried_.insert(done.hash);
+      retries.push_back(std::move(done.task));
+      return;
+    case Verdict::labels_refused:
+      ++counters_.labels_refused;
+      return confirm(upsert, done.kind, done.hash);
+    case Verdict::incomplete:
+      ++counters_.incomplete;
+      break;
+    case Verdict::reply_clash:
+      ++counters_.reply_clash;
+      break;
+    case Verdict::table_full:
+      ++counters_.table_full;
+      break;
+    case Verdict::failed:
+      ++counters_.other_refusals;
+      // The entry is there, only not as it should be: a sweep must not take it.
+      if (done.kind == Kind::update) return confirm(upsert, Kind::update, done.hash);
+      break;
+  }
+  entries_.erase(done.hash);
+}
+
+void Injector::confirm(const Upsert& upsert, Kind kind, std::uint64_t hash) {
+  const HashIndex::Slot* known = entries_.find(hash);
+  bool has_master = upsert.entry.master.has_value();
+  if (kind == Kind::update) {
+    has_master = known != nullptr ? (known->note & kHasMaster) != 0
+                                  : (upsert.entry.status.value_or(0) & status::kExpected) != 0;
+  }
+  // The reply tuple of an entry that was there already is the one it was learned with.
+  const std::uint32_t note =
+      kind == Kind::update && known != nullptr ? known->note : note_of(upsert.entry, has_master);
+  index(entries_, hash, note);
+  if (kind == Kind::create) ++counters_.created;
+  if (kind == Kind::update) ++counters_.updated;
+  if (kind == Kind::replace) ++counters_.replaced;
+}
+
+void Injector::index(HashIndex& index, std::uint64_t hash, std::uint32_t note) {
+  if (index.put(hash, generation_, note)) return;
+  ++counters_.index_overflows;
+  index_complete_ = false;
+}
+
+void Injector::learn(const ConntrackEntry& entry) {
+  const std::uint64_t hash = hash_of(entry.key);
+  if (entries_.find(hash) == nullptr) {
+    const bool has_master = (entry.status.value_or(0) & status::kExpected) != 0;
+    // Older than any full send to come, and not newer than one under way.
+    if (!entries_.put(hash, generation_ - 1, note_of(entry, has_master))) {
+      ++counters_.index_overflows;
+      index_complete_ = false;
+    }
+    if (wants_liberal(entry.key)) push(MakeLiberal{.entry = entry, .generation = generation_});
+  }
+}
+
+bool Injector::confirmed(const HashIndex& index, std::uint64_t hash, std::uint32_t generation) const {
+  const HashIndex::Slot* known = index.find(hash);
+  return known != nullptr && !HashIndex::older(known->generation, generation);
+}
+
+bool Injector::confirmed(const EntryKey& key, std::uint32_t generation) const {
+  return confirmed(entries_, hash_of(key), generation);
+}
+
+bool Injector::confirmed(const ExpectationKey& key, std::uint32_t generation) const {
+  return confirmed(expectations_, hash_of(key), generation);
+}
+
+void Injector::forget_older_than(std::uint32_t generation) {
+  entries_.erase_older_than(generation);
+  expectations_.erase_older_than(generation);
+}
+
+}  // namespace ftfw::sync

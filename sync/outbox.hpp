@@ -1,0 +1,52 @@
+// What a source's kernel reported and the peer was not told yet. One item per key: a later change is merged
+// into the waiting one, a destroy replaces it. The kernel's order of first reports is kept, so a master
+// conntrack goes before what is related to it and before its expectations. A destroy is never merged with a
+// later creation of the same key: both travel, in order. Bounded: a push that does not fit is refused, and
+// only a full send can help then.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+
+#include "sync/hash.hpp"
+#include "sync/observation.hpp"
+#include "sync/wire.hpp"
+
+namespace ftfw::sync {
+
+class Outbox {
+ public:
+  static constexpr std::size_t kMaxItems = 65'536;
+
+  bool push(const ConntrackEvent& event);
+  bool push(const ExpectationEvent& event);
+  std::optional<wire::Message> pop();
+  void clear();
+
+  std::size_t size() const { return items_.size(); }
+  // Positions grow for ever: everything pushed so far has gone once head() reached this tail().
+  std::uint64_t head() const { return head_; }
+  std::uint64_t tail() const { return head_ + items_.size(); }
+  std::uint64_t coalesced() const { return coalesced_; }
+
+ private:
+  template <typename Key>
+  using Positions = std::unordered_map<Key, std::uint64_t>;
+
+  template <typename Key>
+  wire::Message* waiting(const Positions<Key>& positions, const Key& key);
+  template <typename Key>
+  bool append(Positions<Key>& positions, const Key& key, wire::Message message);
+  template <typename Key>
+  void forget(Positions<Key>& positions, const Key& key);
+
+  std::deque<wire::Message> items_;
+  std::uint64_t head_ = 0;
+  std::uint64_t coalesced_ = 0;
+  Positions<EntryKey> entries_;
+  Positions<ExpectationKey> expectations_;
+};
+
+}  // namespace ftfw::sync

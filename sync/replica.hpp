@@ -1,0 +1,91 @@
+// The receiving half: what of the peer's messages is believed (epochs, filter), when the own table is read
+// (to learn what is there, and to sweep what the source does not have), and whether the first full send of
+// the present source is complete. What it decides to do to the kernel goes through the injector.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "sync/counters.hpp"
+#include "sync/filter.hpp"
+#include "sync/group_state.hpp"
+#include "sync/injector.hpp"
+#include "sync/output.hpp"
+#include "sync/wire.hpp"
+
+namespace ftfw::sync {
+
+class Replica {
+ public:
+  static constexpr Duration kAskAfter = 500ms;  // a living source, and no begin from it
+  static constexpr Duration kAskAgain = 2s;
+  static constexpr Duration kAfterFailedDump = 200ms;
+
+  Replica(const Filter& filter, Injector& injector, Counters& counters);
+
+  // Starts anew: nothing is known of the own table, nothing was received.
+  void start(Instant now);
+  // Nothing more is accepted until start(): a takeover has begun, or this node is the source.
+  void seal() { sealed_ = true; }
+  bool sealed() const { return sealed_; }
+  void on_new_session();
+
+  std::uint64_t epoch() const { return epoch_; }  // the newest source's; older ones are not obeyed
+  void raise_epoch(std::uint64_t epoch);
+
+  bool has_room() const { return sealed_ || injector_.has_room(); }
+  // session: the number of the conversation it came in. across_gap: something before it is missing for good.
+  void on_message(std::uint64_t epoch, std::uint64_t session, wire::Message message, bool across_gap = false);
+  void on_mark(const Mark& mark, std::uint64_t session);
+
+  std::optional<DumpPurpose> dump_due(Instant now);
+  void on_dump(DumpPurpose purpose, std::span<const ConntrackEntry> entries,
+               std::span<const Expectation> expectations);
+  void on_dump_end(Instant now, DumpPurpose purpose, bool complete);
+
+  // A message to the source, when one is due.
+  std::optional<wire::Message> request_due(Instant now, const PeerState& peer, std::uint64_t session);
+
+  struct InSync {
+    bool in_sync = true;
+    std::string reason;
+  };
+  InSync in_sync(const PeerState& peer, std::uint64_t session) const;
+  std::optional<Instant> next_deadline(bool can_send, bool can_dump) const;
+
+ private:
+  struct From {
+    std::uint64_t epoch = 0;
+    std::uint64_t session = 0;
+    bool operator==(const From&) const = default;
+  };
+
+  void on_entry(wire::Entry& message);
+  void on_begin(From from, std::uint64_t send);
+  bool obeys(const PeerState& peer) const {
+    return peer.alive && peer.role == Role::source && peer.source_epoch >= epoch_;
+  }
+
+  const Filter& filter_;
+  Injector& injector_;
+  Counters& counters_;
+  bool sealed_ = false;
+  std::uint64_t epoch_ = 0;
+  std::optional<From> begun_;       // newest begin that came in
+  std::optional<From> complete_;    // newest full send that is in the kernel, swept
+  std::uint64_t current_send_ = 0;  // whose entries the injector is at
+  From current_from_;
+  Mark sweeping_;  // the end that the sweep is for
+  std::uint32_t sweep_generation_ = 0;
+  bool learn_due_ = false;
+  bool sweep_due_ = false;
+  Instant dump_not_before_{};
+  std::uint64_t swept_before_ = 0;
+  std::uint64_t clashes_before_ = 0;
+  bool request_clashed_ = false;
+  std::optional<Instant> ask_at_;
+};
+
+}  // namespace ftfw::sync

@@ -1,0 +1,276 @@
+#include "tests/unit/sync/pair.hpp"
+
+#include <fmt/format.h>
+#include <netinet/in.h>
+
+#include <utility>
+
+namespace ftfw::sync::test {
+namespace {
+
+IpAddress address(const std::string& text) {
+  return *IpAddress::parse(text);
+}
+
+// The entry as both kernels must show it.
+ConntrackEntry comparable(const sim::FakeConntrack& kernel, ConntrackEntry entry) {
+  entry.timeout_s.reset();
+  std::uint32_t bits = entry.status.value_or(0) & status::kCarried;
+  // A related flow whose master is gone goes in without it.
+  if (entry.master && kernel.find(EntryKey{.original = *entry.master, .zone = entry.key.zone}) == nullptr) {
+    entry.master.reset();
+  }
+  if (!entry.master) bits &= ~status::kExpected;
+  entry.status = bits;
+  if (entry.tcp) {
+    entry.tcp->flags_original &= 0x03;
+    entry.tcp->flags_reply &= 0x03;
+  }
+  return entry;
+}
+
+}  // namespace
+
+Pair::Pair(std::uint64_t seed) : random(seed) {
+  for (int i = 0; i < 2; ++i) {
+    Node& node = nodes[static_cast<std::size_t>(i)];
+    node.settings.node = i == 0 ? "fw-1" : "fw-2";
+    node.settings.peer = i == 0 ? "fw-2" : "fw-1";
+    node.settings.local_addresses = {address("192.168.100.100"), address("192.168.100.200"),
+                                     address("192.168.0.100")};
+    node.settings.compare_interval = 2s;
+    node.kernel.on_event = [this, i](Event event) {
+      Node& captured_at = nodes[static_cast<std::size_t>(i)];
+      captured_at.captured.emplace_back(now + std::chrono::milliseconds(chance(3)), std::move(event));
+    };
+    start(i);
+  }
+}
+
+void Pair::start(int i) {
+  Node& node = nodes[static_cast<std::size_t>(i)];
+  node.engine = std::make_unique<Engine>(node.settings, (next_instance_++ << 8) + 7);
+  node.engine->on_channel_up(now);
+  node.channel_up = true;
+  node.dump.reset();
+  node.applying.reset();
+  node.captured.clear();
+  node.committed.reset();
+  node.in_sync = true;
+  node.peer = {};
+}
+
+void Pair::restart(int i) {
+  start(i);
+}
+
+void Pair::become_source(int i) {
+  nodes[static_cast<std::size_t>(i)].engine->become_source(now, ++epoch);
+}
+
+void Pair::overrun(int i) {
+  Node& node = nodes[static_cast<std::size_t>(i)];
+  node.captured.clear();
+  node.engine->on_overrun(now);
+}
+
+void Pair::post(int to, const ByteVector& bytes) {
+  const auto roll = [this] { return std::uniform_real_distribution<>(0, 1)(random); };
+  if (network.cut) return;
+  const int copies = roll() < network.duplicates ? 2 : 1;
+  for (int i = 0; i < copies; ++i) {
+    if (roll() < network.loss) continue;
+    const auto delay =
+        Duration(std::uniform_int_distribution<std::int64_t>(0, network.longest_delay.count())(random));
+    in_transit_.emplace(now + delay, Datagram{.to = to, .bytes = bytes});
+  }
+}
+
+void Pair::run(Duration time) {
+  for (const Instant end = now + time; now < end;) step();
+}
+
+void Pair::step() {
+  now += 1ms;
+  while (!in_transit_.empty() && in_transit_.begin()->first <= now) {
+    const Datagram datagram = std::move(in_transit_.extract(in_transit_.begin()).mapped());
+    nodes[static_cast<std::size_t>(datagram.to)].engine->on_frame(now, datagram.bytes);
+  }
+  for (int i = 0; i < 2; ++i) {
+    feed(i);
+    carry_out(i);
+  }
+}
+
+void Pair::feed(int i) {
+  Node& node = nodes[static_cast<std::size_t>(i)];
+  while (!node.captured.empty() && node.captured.front().first <= now) {
+    node.engine->on_event(now, node.captured.front().second);
+    node.captured.pop_front();
+  }
+  if (node.applying && node.applying->done_at <= now) {
+    const auto applied = *std::exchange(node.applying, std::nullopt);
+    node.engine->on_applied(now, applied.refusals);
+  }
+  if (node.dump && node.engine->ready_for_dump()) {
+    const auto piece = node.kernel.dump(node.dump->cursor, static_cast<std::size_t>(1 + chance(16)));
+    const std::uint64_t id = node.dump->id;
+    node.engine->on_dump(now, id, piece.entries, piece.expectations);
+    if (piece.last) {
+      node.dump.reset();
+      node.engine->on_dump_end(now, id, chance(20) != 0);
+    }
+  }
+  if (const auto deadline = node.engine->next_deadline(); deadline && *deadline <= now)
+    node.engine->on_timer(now);
+}
+
+void Pair::carry_out(int i) {
+  Node& node = nodes[static_cast<std::size_t>(i)];
+  for (Output& output : node.engine->take_outputs()) obey(i, std::move(output));
+  const auto deadline = node.engine->next_deadline();
+  if (!deadline || *deadline > now) return;
+  // A deadline that is due already must lead to progress, or a real thread would spin.
+  for (int round = 0; round < 100; ++round) {
+    node.engine->on_timer(now);
+    for (Output& output : node.engine->take_outputs()) obey(i, std::move(output));
+    const auto next = node.engine->next_deadline();
+    if (!next || *next > now) return;
+  }
+  node.complaints.emplace_back("a deadline in the past stays");
+}
+
+void Pair::obey(int i, Output output) {
+  Node& node = nodes[static_cast<std::size_t>(i)];
+  if (const auto* frame = std::get_if<SendFrame>(&output)) {
+    node.longest_frame = std::max(node.longest_frame, frame->bytes.size());
+    if (!node.channel_up) node.complaints.emplace_back("a frame without a channel");
+    post(1 - i, frame->bytes);
+  } else if (const auto* dump = std::get_if<StartDump>(&output)) {
+    if (node.dump) node.complaints.emplace_back("two dumps at once");
+    node.dump = Node::Dump{.id = dump->dump};
+  } else if (const auto* apply = std::get_if<Apply>(&output)) {
+    if (node.applying) node.complaints.emplace_back("two applies at once");
+    node.applying = Node::Applying{.done_at = now + std::chrono::milliseconds(chance(3)),
+                                   .refusals = node.kernel.apply(apply->operations)};
+  } else if (const auto* changed = std::get_if<PeerChanged>(&output)) {
+    node.peer = changed->peer;
+  } else if (const auto* sync = std::get_if<InSyncChanged>(&output)) {
+    node.in_sync = sync->in_sync;
+  } else if (const auto* finished = std::get_if<CommitFinished>(&output)) {
+    node.committed = *finished;
+  } else {
+    ++node.notices;
+  }
+}
+
+ConntrackEntry Pair::new_flow() {
+  ConntrackEntry entry;
+  Tuple& original = entry.key.original;
+  const bool ipv6 = chance(4) == 0;
+  original.source = address(ipv6 ? fmt::format("2001:db8:2::{}", 1 + chance(3))
+                                 : fmt::format("192.168.2.{}", 3 + chance(3)));
+  original.destination = address(ipv6 ? "2001:db8::3" : "192.168.0.3");
+  original.protocol = chance(4) == 0 ? IPPROTO_UDP : IPPROTO_TCP;
+  // Few ports, so that tuples come back and translated replies clash.
+  original.source_port = static_cast<std::uint16_t>(40000 + chance(60));
+  original.destination_port = static_cast<std::uint16_t>(chance(2) == 0 ? 21 : 80);
+  if (chance(12) == 0) original.source = address("192.168.100.100");
+  entry.reply = original.inverse();
+  if (!ipv6 && chance(2) == 0) {
+    entry.reply.destination = address("192.168.0.100");
+    entry.reply.destination_port = static_cast<std::uint16_t>(50000 + chance(200));
+  }
+  entry.status = 0;
+  entry.timeout_s = 30;
+  if (original.protocol == IPPROTO_TCP)
+    entry.tcp = TcpInfo{.state = TcpState::syn_sent, .flags_original = 0x23};
+  if (original.destination_port == 21 && original.protocol == IPPROTO_TCP) entry.helper = "ftp";
+  if (chance(3) == 0) entry.mark = static_cast<std::uint32_t>(1 + chance(5));
+  return entry;
+}
+
+void Pair::traffic(int i) {
+  sim::FakeConntrack& kernel = nodes[static_cast<std::size_t>(i)].kernel;
+  std::optional<ConntrackEntry> some;
+  if (!kernel.entries().empty()) {
+    auto at = kernel.entries().lower_bound({random(), EntryKey{}});
+    if (at == kernel.entries().end()) at = kernel.entries().begin();
+    some = at->second.entry;
+  }
+  const int what = chance(10);
+  if (!some || what < 3) {
+    kernel.traffic_creates(new_flow());
+  } else if (what < 7) {
+    kernel.traffic_updates(some->key, [this](ConntrackEntry& entry) {
+      *entry.status |= status::kSeenReply | (chance(2) == 0 ? status::kAssured : 0U);
+      if (entry.tcp && entry.tcp->state < TcpState::time_wait && chance(4) != 0) {
+        entry.tcp->state = static_cast<TcpState>(static_cast<int>(entry.tcp->state) + 1);
+        if (entry.tcp->state == TcpState::syn_recv) entry.tcp->window_scale_reply = 7;
+      }
+      if (chance(6) == 0) entry.mark = entry.mark.value_or(0) + 1;
+    });
+  } else if (what < 9) {
+    kernel.destroy(some->key);
+  } else if (!some->helper.empty()) {
+    Expectation expectation;
+    expectation.key.expected = some->key.original;
+    expectation.key.expected.source_port = 0;
+    expectation.key.expected.destination_port = static_cast<std::uint16_t>(20000 + chance(50));
+    expectation.mask = expectation.key.expected;
+    expectation.master = some->key.original;
+    expectation.helper = "ftp";
+    if (!kernel.traffic_expects(expectation) || chance(2) == 0) return;
+    // The expected connection comes: the expectation goes and a related entry stands in the table.
+    ConntrackEntry related = new_flow();
+    related.key.original = expectation.key.expected;
+    related.key.original.source_port = static_cast<std::uint16_t>(41000 + chance(50));
+    related.reply = related.key.original.inverse();
+    related.tcp = TcpInfo{.state = TcpState::syn_sent};
+    related.helper.clear();
+    related.master = expectation.master;
+    kernel.destroy(expectation.key);
+    kernel.traffic_creates(related);
+  }
+}
+
+std::string Pair::difference(int source, int replica) const {
+  const sim::FakeConntrack& here = nodes[static_cast<std::size_t>(source)].kernel;
+  const sim::FakeConntrack& there = nodes[static_cast<std::size_t>(replica)].kernel;
+  const Filter filter(nodes[0].settings);
+  std::size_t expected = 0;
+  for (const auto& [place, stored] : here.entries()) {
+    if (!filter.covers(stored.entry) || !filter.established_enough(stored.entry)) continue;
+    ++expected;
+    const auto* copy = there.find(stored.entry.key);
+    const std::string name = stored.entry.key.original.to_string();
+    if (copy == nullptr) return "missing: " + name;
+    const ConntrackEntry a = comparable(here, stored.entry);
+    const ConntrackEntry b = comparable(here, copy->entry);
+    if (a.status != b.status) return fmt::format("status {:x} not {:x}: {}", *b.status, *a.status, name);
+    if (a.tcp != b.tcp) return "protocol state: " + name;
+    if (a.master != b.master) return "master: " + name;
+    if (a != b) return "differs: " + name;
+    if (a.tcp && !copy->liberal) return "not liberal: " + name;
+  }
+  for (const auto& [place, stored] : there.entries()) {
+    if (!filter.covers(stored.entry)) continue;
+    const auto* original = here.find(stored.entry.key);
+    if (original == nullptr || !filter.established_enough(original->entry)) {
+      return "still there: " + stored.entry.key.original.to_string();
+    }
+  }
+  std::size_t expectations = 0;
+  for (const auto& [key, expectation] : here.expectations()) {
+    if (!filter.covers(expectation)) continue;
+    // The peer can hold it only with its master, and the master travels from its first reply on.
+    const auto* master = here.find(EntryKey{.original = expectation.master});
+    if (master == nullptr || !filter.established_enough(master->entry)) continue;
+    ++expectations;
+    if (!there.expectations().contains(key)) return "missing expectation: " + key.expected.to_string();
+  }
+  if (there.expectations().size() != expectations) return "an expectation is still there";
+  return {};
+}
+
+}  // namespace ftfw::sync::test

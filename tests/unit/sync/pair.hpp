@@ -1,0 +1,91 @@
+// Two engines, each with a fake kernel, joined by a network that loses, doubles, delays and reorders. Virtual
+// time in steps of 1 ms; everything random comes from one seed. Traffic runs at the primary only, as on a
+// real pair.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "sync/engine.hpp"
+#include "tests/sim/fake_conntrack.hpp"
+
+namespace ftfw::sync::test {
+
+struct Network {
+  double loss = 0;
+  double duplicates = 0;
+  Duration longest_delay = 1ms;
+  bool cut = false;
+};
+
+class Pair {
+ public:
+  struct Node {
+    Settings settings;
+    sim::FakeConntrack kernel;
+    std::unique_ptr<Engine> engine;
+    std::deque<std::pair<Instant, Event>> captured;  // with when the engine gets it
+    struct Dump {
+      std::uint64_t id = 0;
+      sim::FakeConntrack::Cursor cursor;
+    };
+    std::optional<Dump> dump;
+    struct Applying {
+      Instant done_at;
+      std::vector<Refusal> refusals;
+    };
+    std::optional<Applying> applying;
+    bool channel_up = false;
+    std::vector<std::string> complaints;  // contract broken by the engine
+    std::optional<CommitFinished> committed;
+    bool in_sync = true;
+    PeerState peer;
+    std::size_t notices = 0;
+    std::size_t longest_frame = 0;
+  };
+
+  explicit Pair(std::uint64_t seed);
+
+  void run(Duration time);
+  void step();  // 1 ms
+  void restart(int node);
+  void become_source(int node);
+  void overrun(int node);  // what is captured and not read yet is lost
+  void commit(int node, std::uint64_t plan) { nodes[node].engine->commit(now, plan); }
+  void traffic(int node);  // one random change by a packet or a timer
+
+  // Empty if the replica's kernel holds what the source's holds; otherwise the first difference.
+  std::string difference(int source, int replica) const;
+  int chance(int sides) { return static_cast<int>(std::uniform_int_distribution<>(0, sides - 1)(random)); }
+
+  std::mt19937_64 random;
+  Instant now{1h};
+  std::array<Node, 2> nodes;
+  Network network;
+  std::uint64_t epoch = 0;
+
+  ConntrackEntry new_flow();
+
+ private:
+  struct Datagram {
+    int to = 0;
+    ByteVector bytes;
+  };
+  void start(int node);
+  void feed(int node);
+  void carry_out(int node);
+  void obey(int node, Output output);
+  void post(int to, const ByteVector& bytes);
+
+  std::multimap<Instant, Datagram> in_transit_;
+  std::uint64_t next_instance_ = 1;
+  std::uint16_t next_port_ = 1024;
+};
+
+}  // namespace ftfw::sync::test
