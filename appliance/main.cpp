@@ -1,10 +1,9 @@
-#include <fmt/format.h>
-
 #include <iostream>
 #include <variant>
 
 #include "appliance/check_command.hpp"
 #include "appliance/command_line.hpp"
+#include "appliance/daemon.hpp"
 #include "appliance/key_command.hpp"
 
 namespace ftfw {
@@ -12,16 +11,12 @@ namespace {
 
 int dispatch(const Options& options) {
   switch (options.command) {
-    case Command::check:
-      return run_check(options, std::cout);
-    case Command::generate_key:
-      return run_generate_key(options, std::cout, std::cerr);
-    case Command::print_ruleset:
-    case Command::run:
-      break;
+    case Command::run: return run_daemon(options);
+    case Command::check: return run_check(options, std::cout);
+    case Command::print_ruleset: return run_print_ruleset(options, std::cout, std::cerr);
+    case Command::generate_key: return run_generate_key(options, std::cout, std::cerr);
   }
-  std::cerr << "ftfw-appliance: not built in\n";
-  return exit_status(ExitCode::system_refuses);
+  return exit_status(ExitCode::usage);
 }
 
 }  // namespace
