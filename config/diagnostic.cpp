@@ -117,16 +117,16 @@ void DiagnosticList::warning(Location where, std::string text, std::string hint)
 }
 
 void DiagnosticList::add(Diagnostic diagnostic) {
-  if (diagnostics_.size() < kMaxDiagnostics) {
-    diagnostics_.push_back(std::move(diagnostic));
-  } else {
+  if (diagnostics_.size() == kMaxDiagnostics) {
     ++not_kept_;
+    return;
   }
+  const auto behind = std::ranges::upper_bound(diagnostics_, diagnostic.where, {}, &Diagnostic::where);
+  diagnostics_.insert(behind, std::move(diagnostic));
 }
 
 std::vector<Diagnostic> DiagnosticList::in_file_order() const {
   std::vector<Diagnostic> sorted = diagnostics_;
-  std::ranges::stable_sort(sorted, {}, &Diagnostic::where);
   if (not_kept_ > 0) {
     const Severity severity = has_errors_ ? Severity::error : Severity::warning;
     sorted.push_back({severity, {}, fmt::format("{} more problems, not shown", not_kept_), ""});

@@ -52,7 +52,7 @@ class DiagnosticList {
  private:
   void add(Diagnostic diagnostic);
 
-  std::vector<Diagnostic> diagnostics_;
+  std::vector<Diagnostic> diagnostics_;  // sorted by place
   std::size_t not_kept_ = 0;
   bool has_errors_ = false;
 };

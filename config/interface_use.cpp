@@ -22,7 +22,7 @@ std::vector<InterfaceUse> interfaces_used(const Config& config) {
     if (allow.from_where.line != 0) uses.push_back({allow.from, "an allow", allow.from_where});
   }
   for (const SourceNat& snat : firewall.snats) uses.push_back({snat.out, "a source NAT", snat.out_where});
-  std::ranges::stable_sort(uses, {}, &InterfaceUse::where);
+  std::ranges::sort(uses, {}, &InterfaceUse::where);
   return uses;
 }
 
