@@ -11,22 +11,23 @@
 
 namespace ftfw::sync {
 
+// Seconds an entry of a state lives without traffic.
 struct NormalTimeouts {
   // By TcpState: none, syn_sent, syn_recv, established, fin_wait, close_wait, last_ack, time_wait, close,
   // syn_sent2.
-  std::array<std::uint32_t, 10> tcp_s{120, 120, 60, 432'000, 120, 60, 30, 120, 10, 120};
+  std::array<std::uint32_t, 10> tcp{120, 120, 60, 432'000, 120, 60, 30, 120, 10, 120};
   // By enum sctp_conntrack: none, closed, cookie_wait, cookie_echoed, established, shutdown_sent,
-  // shutdown_recd, shutdown_ack_sent, heartbeat_sent.
-  std::array<std::uint32_t, 9> sctp_s{30, 10, 3, 3, 210, 3, 3, 3, 30};
+  // shutdown_recd, shutdown_ack_sent, heartbeat_sent, heartbeat_acked (older kernels).
+  std::array<std::uint32_t, 10> sctp{10, 10, 3, 3, 210, 3, 3, 3, 30, 210};
   // By enum ct_dccp_states: none, request, respond, partopen, open, closereq, closing, timewait.
-  std::array<std::uint32_t, 8> dccp_s{240, 240, 480, 480, 43'200, 64, 64, 240};
-  std::uint32_t udp_s = 30;
-  std::uint32_t udp_stream_s = 120;
-  std::uint32_t icmp_s = 30;
-  std::uint32_t icmpv6_s = 30;
-  std::uint32_t gre_s = 30;
-  std::uint32_t gre_stream_s = 180;
-  std::uint32_t generic_s = 600;
+  std::array<std::uint32_t, 8> dccp{240, 240, 480, 480, 43'200, 64, 64, 240};
+  std::uint32_t udp = 30;
+  std::uint32_t udp_stream = 120;
+  std::uint32_t gre = 30;
+  std::uint32_t gre_stream = 180;
+  std::uint32_t icmp = 30;
+  std::uint32_t icmpv6 = 30;
+  std::uint32_t generic = 600;
 
   // What the kernel would give the entry at its next packet. An entry without its protocol's state (an
   // offloaded one) counts as established; a state that the table does not know as the protocol's first.
@@ -34,22 +35,22 @@ struct NormalTimeouts {
     const std::uint32_t bits = entry.status.value_or(0);
     switch (entry.key.original.protocol) {
       case IPPROTO_TCP:
-        return by_state(tcp_s, entry.tcp ? static_cast<std::size_t>(entry.tcp->state) : 3);
+        return by_state(tcp, entry.tcp ? static_cast<std::size_t>(entry.tcp->state) : 3);
       case IPPROTO_SCTP:
-        return by_state(sctp_s, entry.sctp ? entry.sctp->state : 4);
+        return by_state(sctp, entry.sctp ? entry.sctp->state : 4);
       case IPPROTO_DCCP:
-        return by_state(dccp_s, entry.dccp ? entry.dccp->state : 4);
+        return by_state(dccp, entry.dccp ? entry.dccp->state : 4);
       case IPPROTO_UDP:
       case IPPROTO_UDPLITE:
-        return (bits & status::kAssured) != 0 ? udp_stream_s : udp_s;
+        return (bits & status::kAssured) != 0 ? udp_stream : udp;
       case IPPROTO_GRE:
-        return (bits & status::kSeenReply) != 0 ? gre_stream_s : gre_s;
+        return (bits & status::kSeenReply) != 0 ? gre_stream : gre;
       case IPPROTO_ICMP:
-        return icmp_s;
+        return icmp;
       case IPPROTO_ICMPV6:
-        return icmpv6_s;
+        return icmpv6;
       default:
-        return generic_s;
+        return generic;
     }
   }
 

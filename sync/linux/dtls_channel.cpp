@@ -85,7 +85,7 @@ void DtlsChannel::on_timer(Instant now) {
   }
   if (handshake_ && now >= handshake_->repeat_at) {
     transmit(handshake_->flight);
-    handshake_->interval *= 2;
+    handshake_->interval = std::min(handshake_->interval * 2, kLongestRepeat);
     handshake_->repeat_at = now + handshake_->interval;
   }
   if (!handshake_ && wanted_ && now >= next_attempt_) begin_as_client(now);

@@ -21,7 +21,8 @@ namespace ftfw::sync {
 
 class DtlsChannel final : public Channel {
  public:
-  static constexpr Duration kFirstRepeat = 100ms;  // doubled each time
+  static constexpr Duration kFirstRepeat = 100ms;  // doubled each time, up to
+  static constexpr Duration kLongestRepeat = 400ms;
   static constexpr Duration kHandshakeLimit = 3s;
   static constexpr Duration kPauseAfterFailure = 200ms;
   static constexpr std::uint32_t kCookiesPerSecond = 1000;

@@ -15,7 +15,6 @@ namespace {
 
 // The first is preferred; the second is for machines where only AES is allowed.
 constexpr const char* kCiphers = "ECDHE-PSK-CHACHA20-POLY1305:DHE-PSK-AES256-GCM-SHA384";
-constexpr const char* kGroups = "X25519:P-256";
 constexpr std::size_t kShortestKey = 16;
 constexpr std::size_t kLongestKey = 256;
 constexpr unsigned kCookieBytes = 32;
@@ -67,10 +66,11 @@ Status DtlsContext::configure() {
   SSL_CTX* context = context_.get();
   if (context == nullptr) return openssl_failure("OpenSSL gives no DTLS context");
   ::SSL_CTX_set_ex_data(context, 0, this);
+  char groups[] = "X25519:P-256";  // OpenSSL's macro takes it as not constant
   if (::SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) != 1 ||
       ::SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION) != 1 ||
-      ::SSL_CTX_set_cipher_list(context, kCiphers) != 1 ||
-      ::SSL_CTX_set1_groups_list(context, kGroups) != 1 || ::SSL_CTX_set_dh_auto(context, 1) != 1 ||
+      ::SSL_CTX_set_cipher_list(context, kCiphers) != 1 || ::SSL_CTX_set1_groups_list(context, groups) != 1 ||
+      ::SSL_CTX_set_dh_auto(context, 1) != 1 ||
       ::SSL_CTX_use_psk_identity_hint(context, node_.c_str()) != 1) {
     return openssl_failure("OpenSSL refuses the ciphers of the replication channel");
   }

@@ -81,16 +81,16 @@ Result<KernelFacts> read_kernel_facts(const path& folder) {
   KernelFacts facts;
   facts.conntrack_max = *limit;
   NormalTimeouts& timeouts = facts.timeouts;
-  read_states(folder, kTcp, timeouts.tcp_s);
-  facts.tracks_sctp = read_states(folder, kSctp, timeouts.sctp_s);
-  facts.tracks_dccp = read_states(folder, kDccp, timeouts.dccp_s);
-  read_one(folder, "udp_timeout", timeouts.udp_s);
-  read_one(folder, "udp_timeout_stream", timeouts.udp_stream_s);
-  read_one(folder, "icmp_timeout", timeouts.icmp_s);
-  read_one(folder, "icmpv6_timeout", timeouts.icmpv6_s);
-  facts.tracks_gre = read_one(folder, "gre_timeout", timeouts.gre_s);
-  read_one(folder, "gre_timeout_stream", timeouts.gre_stream_s);
-  read_one(folder, "generic_timeout", timeouts.generic_s);
+  read_states(folder, kTcp, timeouts.tcp);
+  facts.tracks_sctp = read_states(folder, kSctp, timeouts.sctp);
+  facts.tracks_dccp = read_states(folder, kDccp, timeouts.dccp);
+  read_one(folder, "udp_timeout", timeouts.udp);
+  read_one(folder, "udp_timeout_stream", timeouts.udp_stream);
+  read_one(folder, "icmp_timeout", timeouts.icmp);
+  read_one(folder, "icmpv6_timeout", timeouts.icmpv6);
+  facts.tracks_gre = read_one(folder, "gre_timeout", timeouts.gre);
+  read_one(folder, "gre_timeout_stream", timeouts.gre_stream);
+  read_one(folder, "generic_timeout", timeouts.generic);
   return facts;
 }
 

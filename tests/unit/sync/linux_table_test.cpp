@@ -8,7 +8,7 @@
 #include <cstdio>
 
 #include "appliance/base/clock.hpp"
-#include "sync/linux/conntrack_codec.hpp"
+#include "sync/linux/capture.hpp"
 #include "tests/unit/sync/linux_entries.hpp"
 #include "tests/unit/sync/linux_namespace.hpp"
 
@@ -337,6 +337,21 @@ TEST_CASE(
   CHECK(table->counters().unknown_results == 64);
   CHECK(create(*table, tcp_entry()) == 0);
   CHECK(create(*table, tcp_entry()) == EEXIST);
+}
+
+TEST_CASE("without CAP_NET_ADMIN the table and its events are refused in words") {
+  NetworkNamespace space;
+  if (!space) return;
+  REQUIRE(::seteuid(65'534) == 0);
+  const auto table = ConntrackTable::open();
+  const auto capture = Capture::open({});
+  REQUIRE(::seteuid(0) == 0);
+  REQUIRE_FALSE(table.has_value());
+  CHECK(table.error().blame == Blame::system);
+  CHECK(table.error().code == EPERM);
+  CHECK(table.error().text == "writing the conntrack table needs CAP_NET_ADMIN");
+  REQUIRE_FALSE(capture.has_value());
+  CHECK(capture.error().text == "reading conntrack events needs CAP_NET_ADMIN");
 }
 
 TEST_CASE("nothing to do is nothing done") {
