@@ -51,6 +51,8 @@ class Pair {
   };
 
   explicit Pair(std::uint64_t seed);
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
 
   void run(Duration time);
   void step();  // 1 ms
