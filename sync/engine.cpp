@@ -152,7 +152,10 @@ void Engine::commit(Instant now, std::uint64_t plan) {
     commit_ = Commit{.plan = plan, .complete = commit_ ? commit_->complete : true};
     return;
   }
-  const bool in_sync_before = in_sync().in_sync;
+  // A source that fell silent in the middle of its first full send left half a table.
+  PeerState last = session_.peer();
+  last.alive = true;
+  const bool in_sync_before = replica_.in_sync(last, session_.number()).in_sync;
   while (auto frame = session_.take()) dispatch(std::move(*frame), false);
   const bool gap = session_.has_gap();
   // What lies behind the gap is newer than what is in the kernel, and the sender is not going to fill it.

@@ -98,7 +98,7 @@ std::optional<wire::Message> FullSend::next(Instant now) {
     if (touched != nullptr && touched->note == kWhole) continue;
     ++sent_;
     if (entry == nullptr) return wire::Expected{std::move(*expectation)};
-    return wire::Entry{.entry = std::move(*entry), .only_if_absent = touched != nullptr};
+    return wire::Entry{.entry = std::move(*entry), .only_if_absent = touched != nullptr, .whole = true};
   }
   return std::nullopt;
 }

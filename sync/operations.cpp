@@ -110,7 +110,8 @@ FollowUp after_update(Upsert& upsert, int error) {
       return again(upsert, Upsert::Step::create);
     case EBUSY:
       // It has a status bit that cannot be taken back: it is an older flow of the same tuple.
-      if (upsert.tried_replace || !upsert.entry.is_complete()) return {.verdict = Verdict::failed};
+      if (!upsert.entry.is_complete()) return {.verdict = Verdict::incomplete};
+      if (upsert.tried_replace) return {.verdict = Verdict::failed};
       upsert.tried_replace = true;
       if (!creatable(upsert.entry)) {
         FollowUp next = create_without_master(upsert);

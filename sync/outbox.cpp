@@ -35,9 +35,13 @@ bool Outbox::push(const ConntrackEvent& event) {
     return true;
   }
   auto* entry = item == nullptr ? nullptr : std::get_if<wire::Entry>(item);
-  if (entry == nullptr) return append(entries_, key, wire::Entry{.entry = event.entry});
+  if (entry == nullptr) {
+    return append(entries_, key, wire::Entry{.entry = event.entry, .whole = event.change == Change::created});
+  }
   ++coalesced_;
-  entry->entry = event.change == Change::created ? event.entry : merge(entry->entry, event.entry);
+  const bool created = event.change == Change::created;
+  entry->entry = created ? event.entry : merge(entry->entry, event.entry);
+  entry->whole |= created;
   return true;
 }
 

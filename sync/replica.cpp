@@ -74,6 +74,8 @@ void Replica::on_entry(wire::Entry& message) {
     ++counters_.uncovered;
     return;
   }
+  // An entry that stands here from before may have a mark that the source's does not have.
+  if (message.whole && !message.entry.mark) message.entry.mark = 0;
   injector_.push(Upsert{.entry = std::move(message.entry), .only_if_absent = message.only_if_absent});
 }
 

@@ -109,6 +109,12 @@ void Session::on_sequenced(Instant now, wire::Frame frame) {
   acknowledge_at_ = acknowledge_at_ ? std::min(*acknowledge_at_, due) : due;
 }
 
+std::optional<wire::Frame> Session::take() {
+  auto frame = receive_.take();
+  if (frame) ++delivered_here_;
+  return frame;
+}
+
 void Session::set_state(const wire::State& state) {
   wire::State next = state;
   next.number = state_.number;
@@ -139,6 +145,7 @@ void Session::transmit(const wire::Header& header, ByteSpan body) {
   if (header.peer_instance != handshake_.peer_instance()) return;
   acknowledge_at_.reset();
   unacknowledged_here_ = 0;
+  delivered_here_ = 0;
 }
 
 void Session::transmit_hello() {
@@ -177,6 +184,10 @@ bool Session::run(Instant now) {
       ++counters_.frames_resent;
       transmit(header, frame->body);
     }
+  }
+  // Frames that waited for room in the injector: the sender's window opens only when it hears of them.
+  if (delivered_here_ != 0 && !acknowledge_at_) {
+    acknowledge_at_ = delivered_here_ >= kAcknowledgeFrames ? now : now + kAcknowledgeAfter;
   }
   if (acknowledge_at_ && now >= *acknowledge_at_) transmit(header_to_peer(), {});
   return died;

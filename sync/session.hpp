@@ -42,7 +42,7 @@ class Session {
   // Sequenced frames. can_send: a living peer, and the window is open.
   bool can_send() const { return channel_up_ && alive_ && send_.open(); }
   void send(Instant now, std::uint64_t epoch, ByteVector body);
-  std::optional<wire::Frame> take() { return receive_.take(); }
+  std::optional<wire::Frame> take();
   std::optional<wire::Frame> take_across_gaps() { return receive_.take_across_gaps(); }
   bool has_gap() const { return receive_.has_gap(); }
 
@@ -84,7 +84,8 @@ class Session {
   Instant last_heard_{};
   Instant next_beat_{};  // hello or state
   std::optional<Instant> acknowledge_at_;
-  std::size_t unacknowledged_here_ = 0;
+  std::size_t unacknowledged_here_ = 0;  // arrived
+  std::size_t delivered_here_ = 0;       // taken, and the peer's window does not know it yet
 };
 
 }  // namespace ftfw::sync

@@ -24,7 +24,7 @@ const FakeConntrack::Stored* FakeConntrack::find(const EntryKey& key) const {
   return found == entries_.end() ? nullptr : &found->second;
 }
 
-FakeConntrack::Stored* FakeConntrack::find(const EntryKey& key) {
+FakeConntrack::Stored* FakeConntrack::lookup(const EntryKey& key) {
   const auto found = entries_.find(place(key));
   return found == entries_.end() ? nullptr : &found->second;
 }
@@ -80,7 +80,7 @@ int FakeConntrack::create(const ConntrackEntry& entry, bool be_liberal) {
 }
 
 int FakeConntrack::update(const ConntrackEntry& entry, bool be_liberal) {
-  Stored* stored = find(entry.key);
+  Stored* stored = lookup(entry.key);
   if (stored == nullptr) return ENOENT;
   if (entry.master || !entry.helper.empty()) return EOPNOTSUPP;
   ConntrackEntry& known = stored->entry;
@@ -157,7 +157,7 @@ bool FakeConntrack::traffic_creates(ConntrackEntry entry) {
 }
 
 bool FakeConntrack::traffic_updates(const EntryKey& key, const std::function<void(ConntrackEntry&)>& change) {
-  Stored* stored = find(key);
+  Stored* stored = lookup(key);
   if (stored == nullptr) return false;
   const ConntrackEntry before = stored->entry;
   change(stored->entry);

@@ -65,7 +65,7 @@ class FakeConntrack {
   int expect(const sync::Expectation& expectation);
   bool insert(Stored stored);
   bool remove(const sync::EntryKey& key);
-  Stored* find(const sync::EntryKey& key);
+  Stored* lookup(const sync::EntryKey& key);
   void emit(sync::Event event) const;
 
   std::map<std::pair<std::uint64_t, sync::EntryKey>, Stored> entries_;

@@ -51,17 +51,19 @@ class Pair {
   };
 
   explicit Pair(std::uint64_t seed);
+  Pair(const Pair&) = delete;
+  Pair& operator=(const Pair&) = delete;
 
   void run(Duration time);
   void step();  // 1 ms
-  void restart(int node);
-  void become_source(int node);
-  void overrun(int node);  // what is captured and not read yet is lost
-  void commit(int node, std::uint64_t plan) { nodes[node].engine->commit(now, plan); }
-  void traffic(int node);  // one random change by a packet or a timer
+  void restart(std::size_t node);
+  void become_source(std::size_t node);
+  void overrun(std::size_t node);  // what is captured and not read yet is lost
+  void commit(std::size_t node, std::uint64_t plan) { nodes[node].engine->commit(now, plan); }
+  void traffic(std::size_t node);  // one random change by a packet or a timer
 
   // Empty if the replica's kernel holds what the source's holds; otherwise the first difference.
-  std::string difference(int source, int replica) const;
+  std::string difference(std::size_t source, std::size_t replica) const;
   int chance(int sides) { return static_cast<int>(std::uniform_int_distribution<>(0, sides - 1)(random)); }
 
   std::mt19937_64 random;
@@ -74,14 +76,14 @@ class Pair {
 
  private:
   struct Datagram {
-    int to = 0;
+    std::size_t to = 0;
     ByteVector bytes;
   };
-  void start(int node);
-  void feed(int node);
-  void carry_out(int node);
-  void obey(int node, Output output);
-  void post(int to, const ByteVector& bytes);
+  void start(std::size_t node);
+  void feed(std::size_t node);
+  void carry_out(std::size_t node);
+  void obey(std::size_t node, Output output);
+  void post(std::size_t to, const ByteVector& bytes);
 
   std::multimap<Instant, Datagram> in_transit_;
   std::uint64_t next_instance_ = 1;

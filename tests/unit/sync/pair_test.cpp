@@ -11,12 +11,12 @@ using ftfw::sync::test::Pair;
 namespace {
 
 // Waits in virtual time; the last difference is what the failing check shows.
-std::string settle(Pair& pair, int source, int replica, Duration longest) {
+std::string settle(Pair& pair, std::size_t source, std::size_t replica, Duration longest) {
   std::string difference;
   for (const Instant end = pair.now + longest; pair.now < end;) {
     pair.run(100ms);
     difference = pair.difference(source, replica);
-    if (difference.empty() && pair.nodes[static_cast<std::size_t>(replica)].in_sync) return {};
+    if (difference.empty() && pair.nodes[replica].in_sync) return {};
   }
   return difference.empty() ? "not in sync" : difference;
 }
@@ -35,7 +35,7 @@ void chaos(std::uint64_t seed) {
   pair.network = {.loss = pair.chance(4) * 0.1,
                   .duplicates = pair.chance(3) * 0.1,
                   .longest_delay = std::chrono::milliseconds(1 + pair.chance(20))};
-  int source = 0;
+  std::size_t source = 0;
   for (int i = 0; i < pair.chance(100); ++i) pair.traffic(source);
   for (int i = 0; i < pair.chance(20); ++i) pair.nodes[1].kernel.traffic_creates(pair.new_flow());
   pair.become_source(source);
@@ -63,7 +63,7 @@ void chaos(std::uint64_t seed) {
         pair.network.cut = false;
         break;
       case 7:  // a planned change of roles
-        pair.nodes[static_cast<std::size_t>(source)].engine->become_replica(pair.now);
+        pair.nodes[source].engine->become_replica(pair.now);
         source = 1 - source;
         pair.become_source(source);
         break;
@@ -80,7 +80,7 @@ void chaos(std::uint64_t seed) {
 
 TEST_CASE("an idle pair agrees, and the replica takes over what the source holds") {
   Pair pair(1);
-  for (int i = 0; i < 300; ++i) pair.traffic(0);
+  for (std::size_t i = 0; i < 300; ++i) pair.traffic(0);
   pair.become_source(0);
   CHECK(settle(pair, 0, 1, 2s) == "");
   CHECK(pair.nodes[0].peer.alive);
