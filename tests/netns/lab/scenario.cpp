@@ -34,9 +34,18 @@ Scenario::Scenario(const ScenarioSettings& settings) : settings_(settings) {
   fw_1_ = std::make_unique<Appliance>(lab_, Node::fw_1, configuration);
   fw_2_ = std::make_unique<Appliance>(lab_, Node::fw_2, configuration);
   services_ = std::make_unique<Services>(lab_);
+  try {
+    set_up();
+  } catch (const LabError&) {
+    show_logs();
+    throw;
+  }
+}
+
+void Scenario::set_up() {
   fw_1_->start();
   if (!wait_until(kFirstElection, [&] { return fw_1_->holding() == Holding::all; })) {
-    give_up("fw-1 does not become primary; it says:\n" + fw_1_->log());
+    give_up("fw-1 does not become primary");
   }
   if (settings_.standby) fw_2_->start();
   traffic_ = std::make_unique<Traffic>(lab_, Traffic::Amounts{.echoes = kEchoes});
@@ -49,7 +58,10 @@ Scenario::Scenario(const ScenarioSettings& settings) : settings_(settings) {
 }
 
 Scenario::~Scenario() {
-  if (problems_.empty() && std::uncaught_exceptions() == 0) return;
+  if (!problems_.empty() || std::uncaught_exceptions() > 0) show_logs();
+}
+
+void Scenario::show_logs() {
   for (Appliance* appliance : {fw_1_.get(), fw_2_.get()}) {
     const std::string log = appliance->log();
     fmt::print(stderr, "--- the log of {} ends with:\n{}\n", appliance == fw_1_.get() ? "fw-1" : "fw-2",
