@@ -129,7 +129,7 @@ void Scenario::expect_everything_lives(Node primary, const std::string& what) {
   expect(services_->counts().wrong_bytes == 0, what + ": the server got only what was sent");
   expect_closed(primary, traffic_->reset(kClosedEachTime), what + ": RST");
   expect_closed(primary, traffic_->finish(kClosedEachTime), what + ": FIN");
-  expect_ftp();
+  expect_ftp(what);
   if (settings_.print) print_figures(primary, what);
 }
 
@@ -142,17 +142,17 @@ void Scenario::expect_closed(Node primary, const std::vector<std::uint16_t>& por
   }
 }
 
-void Scenario::expect_ftp() {
+void Scenario::expect_ftp(const std::string& what) {
   if (transfer_) {
     const std::string problem = transfer_->result(kLargeFileBytes);
-    expect(problem.empty(), "the FTP transfer under way comes to its end: " + problem);
+    expect(problem.empty(), what + ": the FTP transfer under way comes to its end: " + problem);
     transfer_.reset();
   }
   try {
-    expect(ftp_->list().find(kSmallFile) != std::string::npos, "the FTP session can list");
-    expect(ftp_->download(kSmallFile) == kSmallFileBytes, "the FTP session can download");
+    expect(ftp_->list().find(kSmallFile) != std::string::npos, what + ": the FTP session can list");
+    expect(ftp_->download(kSmallFile) == kSmallFileBytes, what + ": the FTP session can download");
   } catch (const LabError& error) {
-    expect(false, std::string("the FTP session goes on: ") + error.what());
+    expect(false, what + ": the FTP session goes on: " + error.what());
   }
 }
 

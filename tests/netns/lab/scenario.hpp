@@ -75,7 +75,7 @@ class Scenario {
   void set_up();
   void show_logs();
   void expect_closed(Node primary, const std::vector<std::uint16_t>& ports, const std::string& how);
-  void expect_ftp();
+  void expect_ftp(const std::string& what);
   void print_figures(Node primary, const std::string& what) const;
 
   ScenarioSettings settings_;
