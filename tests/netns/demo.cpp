@@ -70,7 +70,7 @@ class Story {
 
   void add(Instant when, std::string what) { events_.push_back({when, std::move(what)}); }
   void show() {
-    std::ranges::stable_sort(events_, {}, &Event::when);
+    std::ranges::sort(events_, {}, &Event::when);
     for (const Event& event : events_)
       fmt::print("   {:>9.1f} ms   {}\n", in_milliseconds(event.when - zero_), event.what);
   }

@@ -10,8 +10,11 @@
 #include <fstream>
 #include <set>
 #include <span>
+#include <string>
+#include <utility>
 
 #include "appliance/base/clock.hpp"
+#include "tests/netns/lab/appliance.hpp"
 #include "tests/netns/lab/flow_table.hpp"
 #include "tests/netns/lab/ftp.hpp"
 #include "tests/netns/lab/lab.hpp"
@@ -262,6 +265,20 @@ TEST_CASE("programs: output, exit code, signals, and a grandchild that daemonise
   }
   CHECK(wait_until(5s, [&] { return !exists(grandchild); }));
   CHECK_FALSE(fs::exists(directory));
+}
+
+TEST_CASE("the daemon's last account of a takeover is read from its log") {
+  const auto timeline = parse_timeline(
+      "x took over in 9.9 ms: detected 1 ms\n"
+      "2026-11-02T10:14:03.123Z notice: took over in 2.40 ms: detected 371.2 ms, rules 0.05 ms, commit 0 of "
+      "0\nmore\n");
+
+  REQUIRE(timeline);
+  CHECK(timeline->total_ms == doctest::Approx(2.4));
+  REQUIRE(timeline->steps.size() == 3);
+  CHECK(timeline->steps[0] == std::pair<std::string, std::string>("detected", "371.2 ms"));
+  CHECK(timeline->steps[2] == std::pair<std::string, std::string>("commit", "0 of 0"));
+  CHECK_FALSE(parse_timeline("nothing happened\n"));
 }
 
 TEST_CASE("two labs stand side by side") {

@@ -6,7 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
-#include <regex>
+#include <string_view>
 
 #include "tests/netns/lab/error.hpp"
 
@@ -137,21 +137,23 @@ fs::path appliance_program() {
 }
 
 std::optional<Timeline> parse_timeline(const std::string& log) {
-  static const std::regex line_form("took over in ([0-9.]+) ms: ([^\n]*)");
-  std::optional<Timeline> last;
-  for (std::sregex_iterator it(log.begin(), log.end(), line_form), end; it != end; ++it) {
-    Timeline timeline{std::stod((*it)[1]), {}, it->str()};
-    std::string rest = (*it)[2];
-    while (!rest.empty()) {
-      const std::size_t comma = std::min(rest.find(", "), rest.size());
-      const std::string step = rest.substr(0, comma);
-      const std::size_t space = std::min(step.find(' '), step.size());
-      timeline.steps.emplace_back(step.substr(0, space), step.substr(std::min(space + 1, step.size())));
-      rest.erase(0, comma + 2);
-    }
-    last = std::move(timeline);
+  static constexpr std::string_view kBegin = "took over in ";
+  static constexpr std::string_view kUnit = " ms: ";
+  const std::size_t begin = log.rfind(kBegin);
+  if (begin == std::string::npos) return std::nullopt;
+  Timeline timeline;
+  timeline.line = log.substr(begin, log.find('\n', begin) - begin);
+  const std::size_t unit = timeline.line.find(kUnit);
+  if (unit == std::string::npos) return std::nullopt;
+  timeline.total_ms = std::strtod(timeline.line.c_str() + kBegin.size(), nullptr);
+  std::string rest = timeline.line.substr(unit + kUnit.size());
+  while (!rest.empty()) {
+    const std::string step = rest.substr(0, rest.find(", "));
+    rest.erase(0, step.size() + 2);
+    const std::size_t space = std::min(step.find(' '), step.size());
+    timeline.steps.emplace_back(step.substr(0, space), step.substr(std::min(space + 1, step.size())));
   }
-  return last;
+  return timeline;
 }
 
 Appliance::Appliance(Lab& lab, Node node, fs::path configuration)

@@ -34,9 +34,18 @@ Scenario::Scenario(const ScenarioSettings& settings) : settings_(settings) {
   fw_1_ = std::make_unique<Appliance>(lab_, Node::fw_1, configuration);
   fw_2_ = std::make_unique<Appliance>(lab_, Node::fw_2, configuration);
   services_ = std::make_unique<Services>(lab_);
+  try {
+    set_up();
+  } catch (const LabError&) {
+    show_logs();
+    throw;
+  }
+}
+
+void Scenario::set_up() {
   fw_1_->start();
   if (!wait_until(kFirstElection, [&] { return fw_1_->holding() == Holding::all; })) {
-    give_up("fw-1 does not become primary; it says:\n" + fw_1_->log());
+    give_up("fw-1 does not become primary");
   }
   if (settings_.standby) fw_2_->start();
   traffic_ = std::make_unique<Traffic>(lab_, Traffic::Amounts{.echoes = kEchoes});
@@ -49,7 +58,10 @@ Scenario::Scenario(const ScenarioSettings& settings) : settings_(settings) {
 }
 
 Scenario::~Scenario() {
-  if (problems_.empty() && std::uncaught_exceptions() == 0) return;
+  if (!problems_.empty() || std::uncaught_exceptions() > 0) show_logs();
+}
+
+void Scenario::show_logs() {
   for (Appliance* appliance : {fw_1_.get(), fw_2_.get()}) {
     const std::string log = appliance->log();
     fmt::print(stderr, "--- the log of {} ends with:\n{}\n", appliance == fw_1_.get() ? "fw-1" : "fw-2",
@@ -117,7 +129,7 @@ void Scenario::expect_everything_lives(Node primary, const std::string& what) {
   expect(services_->counts().wrong_bytes == 0, what + ": the server got only what was sent");
   expect_closed(primary, traffic_->reset(kClosedEachTime), what + ": RST");
   expect_closed(primary, traffic_->finish(kClosedEachTime), what + ": FIN");
-  expect_ftp();
+  expect_ftp(what);
   if (settings_.print) print_figures(primary, what);
 }
 
@@ -130,17 +142,17 @@ void Scenario::expect_closed(Node primary, const std::vector<std::uint16_t>& por
   }
 }
 
-void Scenario::expect_ftp() {
+void Scenario::expect_ftp(const std::string& what) {
   if (transfer_) {
     const std::string problem = transfer_->result(kLargeFileBytes);
-    expect(problem.empty(), "the FTP transfer under way comes to its end: " + problem);
+    expect(problem.empty(), what + ": the FTP transfer under way comes to its end: " + problem);
     transfer_.reset();
   }
   try {
-    expect(ftp_->list().find(kSmallFile) != std::string::npos, "the FTP session can list");
-    expect(ftp_->download(kSmallFile) == kSmallFileBytes, "the FTP session can download");
+    expect(ftp_->list().find(kSmallFile) != std::string::npos, what + ": the FTP session can list");
+    expect(ftp_->download(kSmallFile) == kSmallFileBytes, what + ": the FTP session can download");
   } catch (const LabError& error) {
-    expect(false, std::string("the FTP session goes on: ") + error.what());
+    expect(false, what + ": the FTP session goes on: " + error.what());
   }
 }
 

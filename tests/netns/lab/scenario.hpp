@@ -72,8 +72,10 @@ class Scenario {
   const Traffic::Report& last_report() const { return last_report_; }
 
  private:
+  void set_up();
+  void show_logs();
   void expect_closed(Node primary, const std::vector<std::uint16_t>& ports, const std::string& how);
-  void expect_ftp();
+  void expect_ftp(const std::string& what);
   void print_figures(Node primary, const std::string& what) const;
 
   ScenarioSettings settings_;
