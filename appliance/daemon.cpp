@@ -79,7 +79,10 @@ Started<std::size_t> choose_node(const config::Config& config, const Options& op
 std::string joined(const std::vector<firewall::Refusal>& refusals, const std::string& file) {
   std::vector<std::string> texts;
   for (const firewall::Refusal& refusal : refusals) {
-    texts.push_back(fmt::format("{}:{}: {}", file, refusal.where.line, firewall::to_string(refusal)));
+    texts.push_back(refusal.where.line == 0
+                        ? fmt::format("{}: {}", refusal.object, refusal.text)
+                        : fmt::format("{}:{}:{}: error: {}: {}", file, refusal.where.line, refusal.where.column,
+                                      refusal.object, refusal.text));
   }
   return fmt::format("{}", fmt::join(texts, "\n"));
 }

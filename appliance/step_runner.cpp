@@ -15,7 +15,11 @@ namespace {
 Status status_of(const firewall::LoadResult& result) {
   if (result) return {};
   std::vector<std::string> refusals;
-  for (const firewall::Refusal& refusal : result.error()) refusals.push_back(firewall::to_string(refusal));
+  for (const firewall::Refusal& refusal : result.error()) {
+    refusals.push_back(refusal.where.line == 0 ? fmt::format("{}: {}", refusal.object, refusal.text)
+                                               : fmt::format("line {}: {}: {}", refusal.where.line, refusal.object,
+                                                             refusal.text));
+  }
   return fail(Blame::kernel, fmt::format("{}", fmt::join(refusals, "; ")));
 }
 

@@ -29,7 +29,7 @@ bool Settler::parked(const ConntrackEntry& entry, std::uint32_t normal_s) const 
 void Settler::on_dump(std::span<const ConntrackEntry> entries) {
   for (const ConntrackEntry& entry : entries) {
     if (!filter_.covers(entry)) continue;
-    const std::uint32_t normal_s = normal_timeout_s(settings_.normal_timeouts, entry);
+    const std::uint32_t normal_s = settings_.normal_timeouts.for_entry(entry);
     if (!parked(entry, normal_s)) continue;
     found_ = true;
     injector_.push(SetTimeout{.key = entry.key, .reply = entry.reply, .timeout_s = normal_s});

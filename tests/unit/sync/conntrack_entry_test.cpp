@@ -63,10 +63,10 @@ TEST_CASE("merging keeps what only the older knows and takes everything the newe
 
 TEST_CASE("the normal timeout follows the protocol's state") {
   const NormalTimeouts timeouts;
-  CHECK(normal_timeout_s(timeouts, tcp_flow(1, TcpState::established)) == 432'000);
-  CHECK(normal_timeout_s(timeouts, tcp_flow(1, TcpState::time_wait)) == 120);
-  CHECK(normal_timeout_s(timeouts, udp_flow()) == 30);
+  CHECK(timeouts.for_entry(tcp_flow(1, TcpState::established)) == 432'000);
+  CHECK(timeouts.for_entry(tcp_flow(1, TcpState::time_wait)) == 120);
+  CHECK(timeouts.for_entry(udp_flow()) == 30);
   ConntrackEntry stream = udp_flow();
   *stream.status |= status::kAssured;
-  CHECK(normal_timeout_s(timeouts, stream) == 120);
+  CHECK(timeouts.for_entry(stream) == 120);
 }
