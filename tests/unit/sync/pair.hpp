@@ -87,7 +87,6 @@ class Pair {
 
   std::multimap<Instant, Datagram> in_transit_;
   std::uint64_t next_instance_ = 1;
-  std::uint16_t next_port_ = 1024;
 };
 
 }  // namespace ftfw::sync::test

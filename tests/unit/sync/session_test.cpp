@@ -67,6 +67,7 @@ TEST_CASE("frames come in order and once, whatever the network does, and are ack
   exchange(a, b, kStart + kFirstRetransmission);
   CHECK(received(b.session) == std::vector<std::uint64_t>{3, 4, 5});
   exchange(a, b, kStart + kFirstRetransmission + kAcknowledgeAfter);
+  exchange(a, b, kStart + kFirstRetransmission + 2 * kAcknowledgeAfter);
   CHECK(a.session.unacknowledged() == 0);
 }
 
