@@ -129,6 +129,10 @@ void Appliance::run() {
     const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
     const std::jthread lease([this](const std::stop_token& stop) { lease_thread_.run(stop); });
     const std::jthread vrrp([this](const std::stop_token& stop) { vrrp_.run(stop); });
+    // A step must not wait behind the flows that are being injected.
+    if (const Status realtime = use_realtime_scheduling(kFailoverPriority); !realtime) {
+      log::warning("the failover thread runs without real-time scheduling: " + realtime.error().text);
+    }
     while (!exit_) {
       const auto deadline = coordinator_.next_deadline();
       loop_.run_once(deadline ? std::min(*deadline, next_housekeeping_) : next_housekeeping_);
@@ -222,7 +226,13 @@ void Appliance::on_report(const sync::PeerChanged& change) {
   const sync::PeerState& peer = change.peer;
   const bool primary = peer.group.role == sync::GroupRole::primary;
   coordinator_.on_peer(monotonic_now(), {.alive = peer.alive, .primary = primary, .epoch = peer.group.primary_epoch});
-  lease_.with([&peer](Lease& lease) { lease.lifetime = peer.alive ? kLeaseWithPeer : kLeaseAlone; });
+  // A peer that can take over shortens the lease at once, not with the next renewal.
+  const auto lapsed = lease_.with([this, &peer](Lease& lease) -> std::optional<LeaseReport> {
+    const auto lifetime = peer.alive ? kLeaseWithPeer : kLeaseAlone;
+    if (std::exchange(lease.lifetime, lifetime) == lifetime) return std::nullopt;
+    return renew_lease(lease, kernel_addresses_, addresses_, monotonic_now());
+  });
+  if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
   const bool was_alive = status_.with([&peer](StatusBoard& board) {
     const bool was = board.replication.peer_alive;
     board.replication.peer_alive = peer.alive;

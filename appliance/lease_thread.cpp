@@ -24,27 +24,25 @@ void LeaseThread::run(const std::stop_token& stop) {
   std::condition_variable_any stopped;
   while (!stop.stop_requested()) {
     liveness_.beat(ThreadName::lease, monotonic_now());
-    book_.with([this](Lease& lease) { renew(lease); });
+    auto report = book_.with(
+        [this](Lease& lease) { return renew_lease(lease, kernel_, addresses_, monotonic_now()); });
+    if (report) reports_.try_post(std::move(*report));
     std::unique_lock lock(waiting);
     stopped.wait_for(lock, stop, kRenewEvery, [] { return false; });
   }
 }
 
-void LeaseThread::renew(Lease& lease) {
-  if (!lease.held) return;
-  const Instant now = monotonic_now();
+std::optional<LeaseReport> renew_lease(Lease& lease, vrrp::VirtualAddresses& kernel,
+                                       const std::vector<vrrp::VirtualAddress>& addresses, Instant now) {
+  if (!lease.held) return std::nullopt;
   if (now - lease.renewed >= lease.renewed_for) {
-    // The kernel has taken the addresses away, or is about to: somebody else may hold them by now.
     lease.held = false;
-    reports_.try_post(LeaseLapsed{now - lease.renewed});
-    return;
+    return LeaseLapsed{now - lease.renewed};
   }
-  if (const auto renewed = kernel_.renew(addresses_, lease.lifetime); !renewed) {
-    reports_.try_post(LeaseFailed{renewed.error().text});
-    return;
-  }
+  if (const Status renewed = kernel.renew(addresses, lease.lifetime); !renewed) return LeaseFailed{renewed.error().text};
   lease.renewed = now;
   lease.renewed_for = lease.lifetime;
+  return std::nullopt;
 }
 
 }  // namespace ftfw

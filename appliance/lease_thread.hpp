@@ -28,6 +28,11 @@ struct Lease {
 
 using LeaseBook = LockGuarded<Lease>;
 
+// Gives the addresses a new lifetime, if they are held and not late: what has outlived its lifetime may be somebody
+// else's by now. Nothing: done, or nothing to do. Call it under the book's lock.
+std::optional<LeaseReport> renew_lease(Lease& lease, vrrp::VirtualAddresses& kernel,
+                                       const std::vector<vrrp::VirtualAddress>& addresses, Instant now);
+
 class LeaseThread {
  public:
   // kernel: an object of its own for this thread.
@@ -37,8 +42,6 @@ class LeaseThread {
   void run(const std::stop_token& stop);
 
  private:
-  void renew(Lease& lease);
-
   LeaseBook& book_;
   vrrp::VirtualAddresses kernel_;
   std::vector<vrrp::VirtualAddress> addresses_;

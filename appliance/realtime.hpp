@@ -1,4 +1,4 @@
-// What the vrrp and lease threads ask of the scheduler. Each call reports what was refused instead of failing: a
+// What the vrrp, lease and failover threads ask of the scheduler. Each call reports what was refused instead of failing: a
 // machine that grants neither still runs, later, and the operator is told once.
 #pragma once
 
@@ -17,5 +17,6 @@ void name_this_thread(const char* name);
 
 inline constexpr int kVrrpPriority = 10;
 inline constexpr int kLeasePriority = 9;
+inline constexpr int kFailoverPriority = 8;
 
 }  // namespace ftfw

@@ -32,7 +32,7 @@ using Event = std::variant<ConntrackEvent, ExpectationEvent>;
 // All operations on replicas carry parked timeouts and BE_LIBERAL as the engine decided: sync/linux writes exactly
 // what it is given and decides nothing.
 struct CreateConntrack { ConntrackEntry entry; };   // reply tuple is translated to the kernel's form by sync/linux
-struct UpdateConntrack { ConntrackEntry entry; };   // without NAT, helper, master
+struct UpdateConntrack { ConntrackEntry entry; };   // without NAT and master; the helper it has, to re-arm it
 struct DeleteConntrack { EntryKey key; };
 struct CreateExpectation { Expectation expectation; };
 struct DeleteExpectation { ExpectationKey key; };

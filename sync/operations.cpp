@@ -51,7 +51,10 @@ UpdateConntrack shape_update(const ConntrackEntry& entry, std::uint32_t parked_s
                           (has_master ? status::kExpected : 0U);
   }
   update.entry.timeout_s = parked_s;
-  update.entry.helper.clear();
+  // The same helper again makes the kernel pick its sequence tracking up anew (from_nlattr): without that, the helper
+  // of a former primary compares with what it saw before the move and overlooks the first command after it. Flows with
+  // a master have no helper of their own to set.
+  if (has_master) update.entry.helper.clear();
   update.entry.master.reset();
   mask_flags(update.entry);
   return update;
@@ -119,6 +122,14 @@ FollowUp after_update(Upsert& upsert, int error) {
         return next;
       }
       return again(upsert, Upsert::Step::replace);
+    case EOPNOTSUPP: {
+      // The kernel's entry has no helper, or the kernel has none of this name.
+      if (upsert.entry.helper.empty()) return {.verdict = Verdict::failed};
+      upsert.entry.helper.clear();
+      FollowUp next = again(upsert, Upsert::Step::update);
+      next.dropped_helper = true;
+      return next;
+    }
     case ENOSPC:
       return {.verdict = upsert.entry.labels.empty() ? Verdict::table_full : Verdict::labels_refused};
     case ENOMEM:

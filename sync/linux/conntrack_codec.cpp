@@ -222,6 +222,11 @@ void append_synproxy(MessageBuilder& message, const ConntrackEntry& entry) {
 }
 
 // What create and update have in common. `without`: status bits that this request must not carry.
+void append_helper(MessageBuilder& message, const ConntrackEntry& entry) {
+  if (entry.helper.empty()) return;
+  message.nest(CTA_HELP, [&] { message.text(CTA_HELP_NAME, entry.helper); });
+}
+
 void append_state(MessageBuilder& message, const ConntrackEntry& entry, bool be_liberal,
                   std::uint32_t without) {
   append_zone(message, entry.key.zone);
@@ -264,9 +269,7 @@ void append_create(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
   append_tuple(message, CTA_TUPLE_REPLY, entry.key.original.inverse());
   append_nat(message, entry);
-  if (!entry.helper.empty()) {
-    message.nest(CTA_HELP, [&] { message.text(CTA_HELP_NAME, entry.helper); });
-  }
+  append_helper(message, entry);
   // EXPECTED is the kernel's to set, by the master conntrack.
   append_state(message, entry, be_liberal, status::kExpected | status::kDying);
   if (entry.master) append_tuple(message, CTA_TUPLE_MASTER, *entry.master);
@@ -276,6 +279,7 @@ void append_update(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, 0), head.sequence,
                          netlink_family(entry.key.original));
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
+  append_helper(message, entry);
   append_state(message, entry, be_liberal, status::kDying);
   if (!entry.labels.empty()) {
     message.bytes(CTA_LABELS_MASK, std::vector<std::uint8_t>(entry.labels.size(), 0xff));

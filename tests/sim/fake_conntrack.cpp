@@ -82,8 +82,11 @@ int FakeConntrack::create(const ConntrackEntry& entry, bool be_liberal) {
 int FakeConntrack::update(const ConntrackEntry& entry, bool be_liberal) {
   Stored* stored = lookup(entry.key);
   if (stored == nullptr) return ENOENT;
-  if (entry.master || !entry.helper.empty()) return EOPNOTSUPP;
+  if (entry.master) return EOPNOTSUPP;
   ConntrackEntry& known = stored->entry;
+  if (!entry.helper.empty() && entry.helper != known.helper) {
+    return known.helper.empty() && !known.master ? EOPNOTSUPP : EBUSY;
+  }
   if (entry.timeout_s) {
     if ((*known.status & status::kFixedTimeout) != 0) return EPERM;
     known.timeout_s = entry.timeout_s;

@@ -58,7 +58,13 @@ IpAddress leg_address(std::size_t leg, std::size_t node) {
 }  // namespace
 
 Node::Node(EventQueue& queue, Random& random, const config::Config& config, std::size_t index)
-    : queue_(queue), random_(random), config_(config), index_(index), legs_up_(config.group.routers.size(), true) {}
+    : queue_(queue), random_(random), config_(config), index_(index), legs_up_(config.group.routers.size(), true) {
+  listen_to_kernel();
+}
+
+void Node::listen_to_kernel() {
+  machine_.conntrack.on_event = [this](sync::Event event) { captured_.push_back(std::move(event)); };
+}
 
 // ---- life and faults ----------------------------------------------------------------------------------------------
 
@@ -68,13 +74,10 @@ void Node::start() {
   held_back_.clear();
   started_at_ = queue_.now();
   machine_.rules = Rules::closed;  // a start closes first
-  machine_.conntrack.take_events();
+  captured_.clear();
   const vrrp::Settings election = election_settings(config_, index_);
-  process_ = std::make_unique<SimulatedProcess>(SimulatedProcess{
-      .election = vrrp::Engine(election),
-      .replication = sync::Engine(replication_settings(config_, index_), random_()),
-      .coordinator = failover::Coordinator(coordinator_settings(election)),
-  });
+  process_ = std::make_unique<SimulatedProcess>(election, replication_settings(config_, index_), random_() | 1,
+                                                coordinator_settings(election));
   process_->replication.become_replica(queue_.now());
   for (std::size_t leg = 0; leg < legs_up_.size(); ++leg) {
     process_->election.on_link(queue_.now(), leg, legs_up_[leg], leg_address(leg, index_));
@@ -94,6 +97,7 @@ void Node::crash() {
 void Node::reboot() {
   crash();
   machine_ = Machine{};
+  listen_to_kernel();
 }
 
 void Node::stall() { stalled_ = running(); }
@@ -253,7 +257,7 @@ void Node::carry_out(const sync::Output& output) {
         if constexpr (std::is_same_v<What, sync::SendFrame>) {
           if (process_->channel_up) wires_.dedicated->send(what.bytes);
         } else if constexpr (std::is_same_v<What, sync::StartDump>) {
-          dump(what.dump);
+          dump(what.dump, {});
         } else if constexpr (std::is_same_v<What, sync::Apply>) {
           later(between(random_, 50us, 500us), [this, operations = what.operations](SimulatedProcess& process) {
             const std::vector<sync::Refusal> refusals = machine_.conntrack.apply(operations);
@@ -357,34 +361,19 @@ void Node::tell_group_state() {
 }
 
 // The dump goes on while the table changes; a piece holds what is there when it is read.
-void Node::dump(std::uint64_t id) {
-  const auto keys = std::make_shared<std::vector<sync::EntryKey>>(machine_.conntrack.keys());
-  later(between(random_, 50us, 500us),
-        [this, id, keys](SimulatedProcess& process) { dump_piece(process, id, *keys, 0); });
-}
-
-void Node::dump_piece(SimulatedProcess& process, std::uint64_t id, const std::vector<sync::EntryKey>& keys,
-                      std::size_t from) {
-  std::vector<sync::ConntrackEntry> entries;
-  const std::size_t to = std::min(keys.size(), from + kDumpPiece);
-  for (std::size_t i = from; i < to; ++i) {
-    if (const sync::ConntrackEntry* entry = machine_.conntrack.find(keys[i])) entries.push_back(*entry);
-  }
-  const bool last = to == keys.size();
-  process.replication.on_dump(queue_.now(), id, entries,
-                              last ? machine_.conntrack.expectations() : std::vector<sync::Expectation>{});
-  if (last) {
-    process.replication.on_dump_end(queue_.now(), id, true);
-    return;
-  }
-  later(between(random_, 50us, 300us), [this, id, keys, to](SimulatedProcess& next) { dump_piece(next, id, keys, to); });
+void Node::dump(std::uint64_t id, FakeConntrack::Cursor cursor) {
+  later(between(random_, 50us, 300us), [this, id, cursor](SimulatedProcess& process) mutable {
+    const FakeConntrack::Piece piece = machine_.conntrack.dump(cursor, kDumpPiece);
+    process.replication.on_dump(queue_.now(), id, piece.entries, piece.expectations);
+    if (piece.last) process.replication.on_dump_end(queue_.now(), id, true);
+    else dump(id, cursor);
+  });
 }
 
 // What changed in the kernel, except by our own injections, reaches the engine a little later and in order.
 void Node::capture_kernel_events() {
-  if (!process_) return;
-  std::vector<sync::Event> events = machine_.conntrack.take_events();
-  if (events.empty()) return;
+  std::vector<sync::Event> events = std::exchange(captured_, {});
+  if (!process_ || events.empty()) return;
   if (events_to_lose_ > 0) {
     events_to_lose_ -= std::min(events_to_lose_, events.size());
     later(kThreadHop, [this](SimulatedProcess& process) { process.replication.on_overrun(queue_.now()); });

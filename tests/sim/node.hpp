@@ -5,9 +5,11 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "appliance/failover/coordinator.hpp"
@@ -30,6 +32,10 @@ struct Machine {
 };
 
 struct SimulatedProcess {
+  SimulatedProcess(const vrrp::Settings& settings, sync::Settings replicated, std::uint64_t instance,
+                   failover::Coordinator::Settings plans)
+      : election(settings), replication(std::move(replicated), instance), coordinator(std::move(plans)) {}
+
   vrrp::Engine election;
   sync::Engine replication;
   failover::Coordinator coordinator;
@@ -100,9 +106,8 @@ class Node {
   void apply_step(failover::Step step, std::uint64_t epoch);
   void announce();
   Duration lease_time() const;
-  void dump(std::uint64_t id);
-  void dump_piece(SimulatedProcess& process, std::uint64_t id, const std::vector<sync::EntryKey>& keys,
-                  std::size_t from);
+  void dump(std::uint64_t id, FakeConntrack::Cursor cursor);
+  void listen_to_kernel();
   void tell_group_state();
   void renew_lease();
 
@@ -118,6 +123,7 @@ class Node {
   bool stalled_ = false;
   std::deque<Input> held_back_;  // while stalled
   std::vector<bool> legs_up_;
+  std::vector<sync::Event> captured_;  // not handed to the process yet
   std::size_t events_to_lose_ = 0;
   std::uint64_t timer_ = 0;
   bool pumping_ = false;

@@ -56,6 +56,11 @@ sync::ConntrackEntry new_entry(std::uint64_t number) {
   return entry;
 }
 
+// A packet of a known flow; now and then it changes something that an event reports.
+bool packet_passes(FakeConntrack& table, const sync::EntryKey& key) {
+  return table.traffic_updates(key, [](sync::ConntrackEntry& entry) { entry.mark = entry.mark.value_or(0) + 1; });
+}
+
 }  // namespace
 
 World::World(std::uint64_t seed) : random_(seed) {
@@ -194,7 +199,8 @@ void World::note_failure(std::size_t node) {
       violated(fmt::format("flow {} was not on the standby when the primary failed", number));
     }
   }
-  for (const sync::EntryKey& key : standby.keys()) {
+  for (const auto& [place, stored] : standby.entries()) {
+    const sync::EntryKey& key = place.second;
     if (living.contains(key)) continue;
     excused_.insert(key);
     const auto closed = closed_.find(key);
@@ -242,7 +248,7 @@ void World::open_flow() {
   const auto at = gateway();
   if (!at) return;
   Flow flow{.entry = new_entry(next_flow_), .created = queue_.now()};
-  if (!nodes_[*at]->machine().conntrack.kernel_create(flow.entry)) return;
+  if (!nodes_[*at]->machine().conntrack.traffic_creates(flow.entry)) return;
   flows_.emplace(next_flow_++, std::move(flow));
 }
 
@@ -252,7 +258,7 @@ void World::use_flow() {
   auto chosen = flows_.begin();
   std::advance(chosen, std::uniform_int_distribution<std::ptrdiff_t>(0, std::ssize(flows_) - 1)(random_));
   Node& node = *nodes_[*at];
-  if (node.machine().conntrack.kernel_packet(chosen->second.entry.key)) {
+  if (packet_passes(node.machine().conntrack, chosen->second.entry.key)) {
     chosen->second.on_standby_at_failure = false;
     return;
   }
@@ -272,7 +278,7 @@ void World::close_flow() {
   std::advance(chosen, std::uniform_int_distribution<std::ptrdiff_t>(0, std::ssize(flows_) - 1)(random_));
   // A primary whose process is gone or stands still tells nobody that a flow ended: not what is looked at here.
   if (!nodes_[*at]->running() || nodes_[*at]->stalled()) return;
-  if (!nodes_[*at]->machine().conntrack.kernel_destroy(chosen->second.entry.key)) return;
+  if (!nodes_[*at]->machine().conntrack.destroy(chosen->second.entry.key)) return;
   closed_[chosen->second.entry.key] = queue_.now();
   flows_.erase(chosen);
 }
@@ -320,18 +326,24 @@ std::string World::table_difference() const {
   const std::size_t at = *primary();
   const FakeConntrack& mine = nodes_[at]->machine().conntrack;
   const FakeConntrack& theirs = nodes_[1 - at]->machine().conntrack;
-  for (const sync::EntryKey& key : mine.keys()) {
-    if (!living.contains(key) && !excused_.contains(key)) return "a closed flow stands on the primary: " + key.original.to_string();
+  for (const auto& [place, stored] : mine.entries()) {
+    const sync::EntryKey& key = place.second;
+    if (!living.contains(key) && !excused_.contains(key)) {
+      return "a closed flow stands on the primary: " + key.original.to_string();
+    }
   }
   if (!nodes_[1 - at]->running()) return "";
-  for (const sync::EntryKey& key : theirs.keys()) {
-    if (mine.find(key) == nullptr) return "a flow stands on the standby only: " + key.original.to_string();
+  for (const auto& [place, stored] : theirs.entries()) {
+    if (mine.find(place.second) == nullptr) {
+      return "a flow stands on the standby only: " + place.second.original.to_string();
+    }
   }
-  for (const sync::EntryKey& key : mine.keys()) {
-    const sync::ConntrackEntry* copy = theirs.find(key);
-    if (copy == nullptr) return "a flow is missing on the standby: " + key.original.to_string();
-    if (copy->tcp->state != mine.find(key)->tcp->state || copy->reply != mine.find(key)->reply) {
-      return "a flow differs on the standby: " + key.original.to_string();
+  for (const auto& [place, stored] : mine.entries()) {
+    const FakeConntrack::Stored* copy = theirs.find(place.second);
+    if (copy == nullptr) return "a flow is missing on the standby: " + place.second.original.to_string();
+    if (copy->entry.tcp->state != stored.entry.tcp->state || copy->entry.reply != stored.entry.reply ||
+        copy->entry.mark != stored.entry.mark) {
+      return "a flow differs on the standby: " + place.second.original.to_string();
     }
   }
   return "";
