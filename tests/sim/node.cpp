@@ -210,6 +210,7 @@ void Node::carry_out(const vrrp::Output& output) {
         if constexpr (std::is_same_v<What, vrrp::SendAdvertisement>) {
           if (legs_up_.at(what.router)) wires_.legs.at(what.router)->send(what.packet);
         } else if constexpr (std::is_same_v<What, vrrp::StateChanged>) {
+          on_change(vrrp::to_string(what.cause, process_->election.settings()));
           if (what.to == vrrp::State::initialize) return;
           later(kThreadHop, [this, what](SimulatedProcess& process) {
             process.coordinator.on_role_change(
@@ -243,8 +244,11 @@ void Node::carry_out(const failover::Output& output) {
           queue_.after(Duration::zero(), [this, incarnation = incarnation_] {
             if (incarnation == incarnation_) crash();
           });
+        } else if constexpr (std::is_same_v<What, failover::RoleReached>) {
+          on_change(what.timeline.to_string());
         } else {
-          static_assert(std::is_same_v<What, failover::RoleReached> || std::is_same_v<What, failover::Alarm>);
+          static_assert(std::is_same_v<What, failover::Alarm>);
+          on_change(what.text);
         }
       },
       output);
@@ -264,6 +268,7 @@ void Node::carry_out(const sync::Output& output) {
             process.replication.on_applied(queue_.now(), refusals);
           });
         } else if constexpr (std::is_same_v<What, sync::PeerChanged>) {
+          if (process_->peer_alive != what.peer.alive) on_change(what.peer.alive ? "hears the peer" : "peer silent");
           process_->peer_alive = what.peer.alive;
           later(kThreadHop, [this, peer = what.peer](SimulatedProcess& process) {
             process.coordinator.on_peer(queue_.now(), {.alive = peer.alive,
@@ -271,6 +276,7 @@ void Node::carry_out(const sync::Output& output) {
                                                        .epoch = peer.group.primary_epoch});
           });
         } else if constexpr (std::is_same_v<What, sync::InSyncChanged>) {
+          on_change(what.in_sync ? "in sync " + what.reason : "not in sync: " + what.reason);
           later(kThreadHop, [this, in_sync = what.in_sync](SimulatedProcess& process) {
             process.election.set_in_sync(queue_.now(), in_sync);
           });
@@ -281,6 +287,7 @@ void Node::carry_out(const sync::Output& output) {
           });
         } else {
           static_assert(std::is_same_v<What, sync::Notice>);
+          on_change(what.text);
         }
       },
       output);

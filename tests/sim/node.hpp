@@ -77,6 +77,7 @@ class Node {
   // After the world has changed this machine's table.
   void capture_kernel_events();
   std::function<void()> on_announcement;
+  std::function<void(const std::string& what)> on_change;  // for the history of a failing seed
 
   // ---- what the world looks at
   bool running() const { return process_ != nullptr; }

@@ -88,6 +88,7 @@ void one_fault(World& world) {
   }
 }
 
+// The history of a seed that broke something; nothing for a sound one.
 std::optional<std::string> run_seed(std::uint64_t seed) {
   World world(seed);
   world.run_until_settled();
@@ -98,7 +99,8 @@ std::optional<std::string> run_seed(std::uint64_t seed) {
     if (chance(world.random(), 0.5)) world.run_until_settled();
   }
   world.run_until_settled();
-  return world.violation();
+  if (!world.violation()) return std::nullopt;
+  return world.history();
 }
 
 }  // namespace
@@ -178,17 +180,17 @@ TEST_CASE("the only node left gets its process back and its connections live on"
 TEST_CASE("seeded faults: no invariant breaks, and every pair settles") {
   if (const std::uint64_t seed = number_from("FTFW_SIM_SEED", 0)) {
     const auto violation = run_seed(seed);
-    INFO("seed " << seed << ": " << violation.value_or(""));
+    INFO("seed " << seed << ":\n" << violation.value_or(""));
     CHECK_FALSE(violation);
     return;
   }
   const std::uint64_t count = number_from("FTFW_SIM_SEEDS", 1000);
   const auto began = std::chrono::steady_clock::now();
   std::uint64_t failed = 0;
-  for (std::uint64_t seed = 1; seed <= count && failed < 10; ++seed) {
+  for (std::uint64_t seed = 1; seed <= count && failed < 3; ++seed) {
     const auto violation = run_seed(seed);
     if (violation) ++failed;
-    INFO("seed " << seed << ": " << violation.value_or(""));
+    INFO("seed " << seed << ":\n" << violation.value_or(""));
     CHECK_FALSE(violation);
   }
   const double seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - began).count();

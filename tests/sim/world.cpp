@@ -56,6 +56,18 @@ sync::ConntrackEntry new_entry(std::uint64_t number) {
   return entry;
 }
 
+std::string describe(const Node& node) {
+  const sync::Progress progress = node.process()->replication.progress();
+  const sync::Counters& counters = node.process()->replication.counters();
+  return fmt::format(
+      "{}: {}, epoch {}, in sync {} ({}), index {}, unacknowledged {}, waiting {}; full sends {}/{} received {}, stale {}, "
+      "refused by role {}, updated {}, incomplete {}, refusals {}, channel {}",
+      node.name(), progress.role == sync::Role::source ? "source" : "replica", progress.epoch, progress.in_sync,
+      progress.reason, progress.index_entries, progress.unacknowledged_frames, progress.pending_events,
+      counters.full_sends, counters.full_sends_finished, counters.full_sends_received, counters.stale_epoch,
+      counters.refused_by_role, counters.updated, counters.incomplete, counters.other_refusals, node.channel_up());
+}
+
 // A packet of a known flow; now and then it changes something that an event reports.
 bool packet_passes(FakeConntrack& table, const sync::EntryKey& key) {
   return table.traffic_updates(key, [](sync::ConntrackEntry& entry) { entry.mark = entry.mark.value_or(0) + 1; });
@@ -81,6 +93,7 @@ World::World(std::uint64_t seed) : random_(seed) {
     wires.dedicated = &dedicated_path(from);
     nodes_[from]->connect(std::move(wires));
     nodes_[from]->on_announcement = [this, from] { neighbours_send_to_ = from; };
+    nodes_[from]->on_change = [this, from](const std::string& what) { record(fmt::format("fw-{} {}", from + 1, what)); };
   }
   start(0);
   start(1);
@@ -101,51 +114,64 @@ void World::run_until_settled() {
   last_fault_ = queue_.now();
   const Instant deadline = queue_.now() + kSettleLimit;
   std::string why;
+  clients_pause_ = true;  // tables can only be compared while nothing changes them
   while (!violation_ && queue_.now() < deadline) {
     run(250ms);
     if (!primary()) why = "not exactly one primary";
     else why = table_difference();
-    if (why.empty()) return;
+    if (why.empty()) break;
   }
-  if (!violation_) violated("not settled: " + why);
+  clients_pause_ = false;
+  if (violation_ || why.empty()) return;
+  for (const auto& node : nodes_) {
+    if (node->running()) record(describe(*node));
+  }
+  violated("not settled: " + why);
 }
 
 // ---- faults --------------------------------------------------------------------------------------------------------
 
 void World::crash(std::size_t node) {
+  record("crash " + std::to_string(node));
   note_failure(node);
   nodes_.at(node)->crash();
   association_.at(node) = 0;
 }
 
 void World::reboot(std::size_t node) {
+  record("reboot " + std::to_string(node));
   note_failure(node);
   nodes_.at(node)->reboot();
   association_.at(node) = 0;
 }
 
 void World::start(std::size_t node) {
+  record("start " + std::to_string(node));
   last_fault_ = queue_.now();
   nodes_.at(node)->start();
 }
 
 void World::stall(std::size_t node) {
+  record("stall " + std::to_string(node));
   note_failure(node);
   nodes_.at(node)->stall();
 }
 
 void World::resume(std::size_t node) {
+  record("resume " + std::to_string(node));
   last_fault_ = queue_.now();
   nodes_.at(node)->resume();
 }
 
 void World::stop_gracefully(std::size_t node) {
+  record("stop_gracefully " + std::to_string(node));
   note_failure(node);
   nodes_.at(node)->stop_gracefully();
   association_.at(node) = 0;
 }
 
 void World::cut_leg(std::size_t node, std::size_t leg) {
+  record(fmt::format("cut_leg {} {}", node, leg));
   note_failure(node);
   leg_path(node, leg).cut();
   leg_path(1 - node, leg).cut();
@@ -153,6 +179,7 @@ void World::cut_leg(std::size_t node, std::size_t leg) {
 }
 
 void World::restore_leg(std::size_t node, std::size_t leg) {
+  record(fmt::format("restore_leg {} {}", node, leg));
   last_fault_ = queue_.now();
   leg_path(node, leg).restore();
   leg_path(1 - node, leg).restore();
@@ -160,6 +187,7 @@ void World::restore_leg(std::size_t node, std::size_t leg) {
 }
 
 void World::mute_leg(std::size_t from, std::size_t leg, bool muted) {
+  record(fmt::format("mute_leg {} {} {}", from, leg, muted));
   note_failure(from);
   if (muted) leg_path(from, leg).cut();
   else leg_path(from, leg).restore();
@@ -170,20 +198,26 @@ void World::cut_dedicated(bool cut) {
 }
 
 void World::mute_dedicated(std::size_t from, bool muted) {
+  record(fmt::format("mute_dedicated {} {}", from, muted));
   note_failure(from);
   if (muted) dedicated_path(from).cut();
   else dedicated_path(from).restore();
 }
 
 void World::set_dedicated_faults(const PathFaults& faults) {
+  record(fmt::format("dedicated link: loss {}", faults.loss));
   for (const auto& path : dedicated_) path->set_faults(faults);
 }
 
 void World::set_leg_faults(const PathFaults& faults) {
+  record(fmt::format("legs: loss {}", faults.loss));
   for (const auto& path : legs_) path->set_faults(faults);
 }
 
-void World::lose_events(std::size_t node, std::size_t count) { nodes_.at(node)->lose_events(count); }
+void World::lose_events(std::size_t node, std::size_t count) {
+  record(fmt::format("lose_events {} {}", node, count));
+  nodes_.at(node)->lose_events(count);
+}
 
 // What the standby's kernel holds now must not be lost by what follows. If nothing was broken for a while, it must
 // hold all that is older than a moment, and nothing that was closed longer ago.
@@ -237,6 +271,7 @@ std::optional<std::size_t> World::gateway() const {
 
 void World::client_acts() {
   queue_.after(between(random_, kClientPace / 2, kClientPace * 2), [this] { client_acts(); });
+  if (clients_pause_) return;
   const auto what = std::uniform_int_distribution<int>(0, 9)(random_);
   if (what < 3 && flows_.size() < kMaxFlows) open_flow();
   else if (what < 9) use_flow();
@@ -315,7 +350,12 @@ void World::check() {
   }
 }
 
+void World::record(const std::string& what) {
+  history_ += fmt::format("{:10.3f} s  {}\n", in_milliseconds(queue_.now().time_since_epoch()) / 1000 - 3.6e6, what);
+}
+
 void World::violated(std::string text) {
+  if (!violation_) record("VIOLATION " + text);
   if (!violation_) violation_ = fmt::format("at {:.3f} s: {}", in_milliseconds(queue_.now().time_since_epoch()) / 1000, text);
 }
 
@@ -342,8 +382,9 @@ std::string World::table_difference() const {
     const FakeConntrack::Stored* copy = theirs.find(place.second);
     if (copy == nullptr) return "a flow is missing on the standby: " + place.second.original.to_string();
     if (copy->entry.tcp->state != stored.entry.tcp->state || copy->entry.reply != stored.entry.reply ||
-        copy->entry.mark != stored.entry.mark) {
-      return "a flow differs on the standby: " + place.second.original.to_string();
+        copy->entry.mark.value_or(0) != stored.entry.mark.value_or(0)) {
+      return fmt::format("a flow differs on the standby: {} mark {} there {}", place.second.original.to_string(),
+                         stored.entry.mark.value_or(0), copy->entry.mark.value_or(0));
     }
   }
   return "";

@@ -57,6 +57,8 @@ class World {
   std::uint64_t resets() const { return resets_; }
   std::size_t live_flows() const { return flows_.size(); }
   const std::optional<std::string>& violation() const { return violation_; }
+  // Faults and changes of role, a line each: how a failing seed came to its violation.
+  const std::string& history() const { return history_; }
 
  private:
   static constexpr std::size_t kLegs = 2;
@@ -78,6 +80,7 @@ class World {
   // ---- invariants
   void check();
   void violated(std::string text);
+  void record(const std::string& what);
   std::string table_difference() const;
 
   EventQueue queue_;
@@ -94,10 +97,12 @@ class World {
   std::set<sync::EntryKey> excused_;  // closed so shortly before a failure that the standby may not know
   std::uint64_t next_flow_ = 1;
   std::uint64_t resets_ = 0;
+  bool clients_pause_ = false;
 
   std::optional<Instant> two_holders_since_;
   Instant last_fault_{};
   std::optional<std::string> violation_;
+  std::string history_;
 };
 
 }  // namespace ftfw::sim
