@@ -64,6 +64,7 @@ class Replica {
 
   void on_entry(wire::Entry& message);
   void on_begin(From from, std::uint64_t send);
+  std::uint64_t trouble() const;  // how often the kernel refused what another order might have allowed
   bool obeys(const PeerState& peer) const {
     return peer.alive && peer.role == Role::source && peer.source_epoch >= epoch_;
   }
@@ -82,9 +83,9 @@ class Replica {
   bool learn_due_ = false;
   bool sweep_due_ = false;
   Instant dump_not_before_{};
-  std::uint64_t swept_before_ = 0;
-  std::uint64_t clashes_before_ = 0;
-  bool request_clashed_ = false;
+  std::uint64_t trouble_before_ = 0;  // trouble() at the begin
+  bool ask_again_ = false;            // for one more full send
+  bool asked_again_ = false;          // the present one is it
   std::optional<Instant> ask_at_;
 };
 
