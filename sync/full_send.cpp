@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sync/hash.hpp"
+#include "sync/outbox.hpp"
 
 namespace ftfw::sync {
 namespace {
@@ -57,7 +58,7 @@ bool FullSend::touch(const ConntrackEvent& event) {
   if (known != nullptr && known->note == kWhole) return true;
   const auto part = parts_.find(key);
   if (part != parts_.end()) {
-    part->second = merge(part->second, event.entry);
+    part->second = merge_event(part->second, event.entry);
   } else if (known == nullptr && parts_.size() < kMaxParts) {
     parts_.emplace(key, event.entry);
   } else {
@@ -124,12 +125,11 @@ std::optional<wire::Message> FullSend::next(Instant now) {
 
 std::optional<wire::Message> FullSend::entry_message(ConntrackEntry entry) const {
   const HashIndex::Slot* touched = touched_.find(hash_of(entry.key));
-  if (touched == nullptr) return wire::Entry{.entry = std::move(entry), .whole = true};
+  if (touched == nullptr) return wire::Entry{.entry = std::move(entry)};
   if (touched->note == kWhole) return std::nullopt;
   const auto part = parts_.find(entry.key);
-  if (part == parts_.end())
-    return wire::Entry{.entry = std::move(entry), .only_if_absent = true, .whole = true};
-  return wire::Entry{.entry = merge(entry, part->second), .whole = true};
+  if (part == parts_.end()) return wire::Entry{.entry = std::move(entry), .only_if_absent = true};
+  return wire::Entry{.entry = merge_event(entry, part->second)};
 }
 
 wire::End FullSend::finish() {

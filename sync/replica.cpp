@@ -18,7 +18,7 @@ void Replica::start(Instant now) {
   sweep_due_ = false;
   dump_not_before_ = now;
   ask_again_ = false;
-  asked_again_ = false;
+  asks_in_a_row_ = 0;
   ask_at_.reset();
 }
 
@@ -75,8 +75,8 @@ void Replica::on_entry(wire::Entry& message) {
     ++counters_.uncovered;
     return;
   }
-  // An entry that stands here from before may have a mark that the source's does not have.
-  if (message.whole && !message.entry.mark) message.entry.mark = 0;
+  // Dumps and events leave out no mark but 0, and an entry that stands here from before may have one.
+  if (!message.entry.mark) message.entry.mark = 0;
   injector_.push(Upsert{.entry = std::move(message.entry), .only_if_absent = message.only_if_absent});
 }
 
@@ -106,10 +106,10 @@ void Replica::on_mark(const Mark& mark, std::uint64_t session) {
       if (!valid) return;
       injector_.forget_older_than(sweep_generation_);
       complete_ = from;
-      // What was refused may find its place now: the tuple it clashed with is swept, its master has come.
-      // Once, because what is refused again will be for a reason that lasts.
-      ask_again_ = trouble() != trouble_before_ && !asked_again_;
-      asked_again_ = ask_again_;
+      // What was refused may find its place now: the tuple it clashed with is swept, its master has come. A
+      // few times, because what is refused again and again is so for a reason that lasts.
+      ask_again_ = trouble() != trouble_before_ && asks_in_a_row_ < kMaxAsks;
+      asks_in_a_row_ = ask_again_ ? asks_in_a_row_ + 1 : 0;
       return;
   }
 }

@@ -22,6 +22,7 @@ class Replica {
   static constexpr Duration kAskAfter = 500ms;  // a living source, and no begin from it
   static constexpr Duration kAskAgain = 2s;
   static constexpr Duration kAfterFailedDump = 200ms;
+  static constexpr unsigned kMaxAsks = 3;  // for another full send after refusals
 
   Replica(const Filter& filter, Injector& injector, Counters& counters);
 
@@ -85,7 +86,7 @@ class Replica {
   Instant dump_not_before_{};
   std::uint64_t trouble_before_ = 0;  // trouble() at the begin
   bool ask_again_ = false;            // for one more full send
-  bool asked_again_ = false;          // the present one is it
+  unsigned asks_in_a_row_ = 0;
   std::optional<Instant> ask_at_;
 };
 
