@@ -31,6 +31,7 @@ struct Counters {
   std::uint64_t outbox_overflows = 0;   // each ends in a full send
   std::uint64_t touched_overflows = 0;  // likewise
   std::uint64_t held_overflows = 0;     // related entries sent before their masters
+  std::uint64_t part_overflows = 0;     // updates during a full send that the next one has to repeat
   std::uint64_t overruns = 0;
   std::uint64_t full_sends = 0;  // begun
   std::uint64_t full_sends_finished = 0;

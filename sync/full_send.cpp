@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "sync/hash.hpp"
+#include "sync/outbox.hpp"
 
 namespace ftfw::sync {
 namespace {
@@ -31,23 +32,39 @@ void FullSend::abandon() {
   phase_ = Phase::idle;
   begin_due_ = false;
   touched_.clear();
+  parts_.clear();
   lane_.clear();
   related_.clear();
   expectations_.clear();
 }
 
-std::uint64_t FullSend::touch_hash(const EntryKey& key) {
-  return hash_of(key);
-}
-std::uint64_t FullSend::touch_hash(const ExpectationKey& key) {
-  return hash_of(key) ^ kExpectationSalt;
+bool FullSend::touch_whole(std::uint64_t hash) {
+  return touched_.put(hash, 0, kWhole);
 }
 
-bool FullSend::touch(std::uint64_t hash, bool whole) {
+bool FullSend::touch(const ExpectationEvent& event) {
+  return !running() || touch_whole(hash_of(event.expectation.key) ^ kExpectationSalt);
+}
+
+bool FullSend::touch(const ConntrackEvent& event) {
   if (!running()) return true;
+  const EntryKey& key = event.entry.key;
+  const std::uint64_t hash = hash_of(key);
+  if (event.change != Change::updated) {
+    parts_.erase(key);
+    return touch_whole(hash);
+  }
   const HashIndex::Slot* known = touched_.find(hash);
   if (known != nullptr && known->note == kWhole) return true;
-  return touched_.put(hash, 0, whole ? kWhole : kPart);
+  const auto part = parts_.find(key);
+  if (part != parts_.end()) {
+    part->second = merge_event(part->second, event.entry);
+  } else if (known == nullptr && parts_.size() < kMaxParts) {
+    parts_.emplace(key, event.entry);
+  } else {
+    ++part_overflows_;
+  }
+  return touched_.put(hash, 0, kPart);
 }
 
 void FullSend::add(const ConntrackEntry& entry) {
@@ -91,16 +108,28 @@ std::optional<wire::Message> FullSend::next(Instant now) {
   while (!lane_.empty() && now >= allowed_at()) {
     Item item = std::move(lane_.front());
     lane_.pop_front();
-    auto* entry = std::get_if<ConntrackEntry>(&item);
-    auto* expectation = std::get_if<Expectation>(&item);
-    const std::uint64_t hash = entry != nullptr ? touch_hash(entry->key) : touch_hash(expectation->key);
-    const HashIndex::Slot* touched = touched_.find(hash);
-    if (touched != nullptr && touched->note == kWhole) continue;
+    std::optional<wire::Message> message;
+    if (auto* entry = std::get_if<ConntrackEntry>(&item)) {
+      message = entry_message(std::move(*entry));
+    } else {
+      Expectation& expectation = std::get<Expectation>(item);
+      const bool touched = touched_.find(hash_of(expectation.key) ^ kExpectationSalt) != nullptr;
+      if (!touched) message = wire::Expected{std::move(expectation)};
+    }
+    if (!message) continue;
     ++sent_;
-    if (entry == nullptr) return wire::Expected{std::move(*expectation)};
-    return wire::Entry{.entry = std::move(*entry), .only_if_absent = touched != nullptr, .whole = true};
+    return message;
   }
   return std::nullopt;
+}
+
+std::optional<wire::Message> FullSend::entry_message(ConntrackEntry entry) const {
+  const HashIndex::Slot* touched = touched_.find(hash_of(entry.key));
+  if (touched == nullptr) return wire::Entry{.entry = std::move(entry)};
+  if (touched->note == kWhole) return std::nullopt;
+  const auto part = parts_.find(entry.key);
+  if (part == parts_.end()) return wire::Entry{.entry = std::move(entry), .only_if_absent = true};
+  return wire::Entry{.entry = merge_event(entry, part->second)};
 }
 
 wire::End FullSend::finish() {

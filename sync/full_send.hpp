@@ -1,14 +1,16 @@
 // One pass over the kernel's table for the peer, between a begin and an end marker: the first send, and every
 // compare. The table is read while it changes. Keys that events named since the begin are remembered
 // ("touched"), because an event is newer than what the dump holds: a destroyed entry must not come back, a
-// changed one must not go back. Masters first: related entries and expectations wait until the dump ended.
-// All of it is bounded.
+// changed one must not go back. What an update said is merged into the dumped entry, because the peer may
+// have had no entry to apply the update to. Masters first: related entries and expectations wait until the
+// dump ended. All of it is bounded.
 #pragma once
 
 #include <cstdint>
 #include <deque>
 #include <optional>
 #include <span>
+#include <unordered_map>
 #include <vector>
 
 #include "appliance/base/time.hpp"
@@ -21,6 +23,7 @@ namespace ftfw::sync {
 class FullSend {
  public:
   static constexpr std::size_t kMaxTouched = std::size_t{1} << 19;  // 16 MB at most, freed at the end
+  static constexpr std::size_t kMaxParts = 16'384;                  // updates kept to be merged; about 6 MB
   static constexpr std::size_t kLaneTarget = 4096;                  // dumped and not sent: ask for no more
   static constexpr std::size_t kMaxHeld = 16'384;                   // related entries, and again expectations
   static constexpr std::uint64_t kBurst = 256;                      // paced: at once
@@ -31,11 +34,9 @@ class FullSend {
   bool running() const { return phase_ != Phase::idle; }
   std::uint64_t send() const { return send_; }
 
-  // An event named the key. whole: it says everything (created, destroyed); otherwise a part was updated.
-  // False: too many, the pass is void.
-  bool touch(std::uint64_t hash, bool whole);
-  static std::uint64_t touch_hash(const EntryKey& key);
-  static std::uint64_t touch_hash(const ExpectationKey& key);
+  // An event came that is sent by itself. False: too many, the pass is void.
+  bool touch(const ConntrackEvent& event);
+  bool touch(const ExpectationEvent& event);
 
   // The dump, already filtered.
   bool has_room() const { return lane_.size() < kLaneTarget; }
@@ -53,12 +54,15 @@ class FullSend {
   std::optional<Instant> pace_deadline() const;
   std::size_t waiting() const { return lane_.size() + related_.size() + expectations_.size(); }
   std::uint64_t held_overflows() const { return held_overflows_; }
+  std::uint64_t part_overflows() const { return part_overflows_; }
 
  private:
   enum class Phase : std::uint8_t { idle, dumping, draining };
   using Item = std::variant<ConntrackEntry, Expectation>;
 
-  Instant allowed_at() const;  // when one more may go
+  bool touch_whole(std::uint64_t hash);
+  std::optional<wire::Message> entry_message(ConntrackEntry entry) const;  // nothing: an event said it all
+  Instant allowed_at() const;                                              // when one more may go
 
   Phase phase_ = Phase::idle;
   bool begin_due_ = false;
@@ -67,7 +71,9 @@ class FullSend {
   Instant started_{};
   std::uint64_t sent_ = 0;
   std::uint64_t held_overflows_ = 0;
+  std::uint64_t part_overflows_ = 0;
   HashIndex touched_{kMaxTouched};
+  std::unordered_map<EntryKey, ConntrackEntry> parts_;  // what updates since the begin said
   std::deque<Item> lane_;
   std::vector<ConntrackEntry> related_;
   std::vector<Expectation> expectations_;

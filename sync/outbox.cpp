@@ -4,6 +4,12 @@
 
 namespace ftfw::sync {
 
+ConntrackEntry merge_event(const ConntrackEntry& older, const ConntrackEntry& event) {
+  ConntrackEntry merged = merge(older, event);
+  merged.mark = event.mark;
+  return merged;
+}
+
 template <typename Key>
 wire::Message* Outbox::waiting(const Positions<Key>& positions, const Key& key) {
   const auto found = positions.find(key);
@@ -35,13 +41,9 @@ bool Outbox::push(const ConntrackEvent& event) {
     return true;
   }
   auto* entry = item == nullptr ? nullptr : std::get_if<wire::Entry>(item);
-  if (entry == nullptr) {
-    return append(entries_, key, wire::Entry{.entry = event.entry, .whole = event.change == Change::created});
-  }
+  if (entry == nullptr) return append(entries_, key, wire::Entry{.entry = event.entry});
   ++coalesced_;
-  const bool created = event.change == Change::created;
-  entry->entry = created ? event.entry : merge(entry->entry, event.entry);
-  entry->whole |= created;
+  entry->entry = event.change == Change::created ? event.entry : merge_event(entry->entry, event.entry);
   return true;
 }
 

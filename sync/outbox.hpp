@@ -16,6 +16,10 @@
 
 namespace ftfw::sync {
 
+// What an update event says, completed by what was known. An event without a mark says that it is 0
+// (ctnetlink_conntrack_event leaves out only that).
+ConntrackEntry merge_event(const ConntrackEntry& older, const ConntrackEntry& event);
+
 class Outbox {
  public:
   static constexpr std::size_t kMaxItems = 65'536;

@@ -17,7 +17,8 @@ void Replica::start(Instant now) {
   learn_due_ = true;
   sweep_due_ = false;
   dump_not_before_ = now;
-  request_clashed_ = false;
+  ask_again_ = false;
+  asks_in_a_row_ = 0;
   ask_at_.reset();
 }
 
@@ -74,8 +75,8 @@ void Replica::on_entry(wire::Entry& message) {
     ++counters_.uncovered;
     return;
   }
-  // An entry that stands here from before may have a mark that the source's does not have.
-  if (message.whole && !message.entry.mark) message.entry.mark = 0;
+  // Dumps and events leave out no mark but 0, and an entry that stands here from before may have one.
+  if (!message.entry.mark) message.entry.mark = 0;
   injector_.push(Upsert{.entry = std::move(message.entry), .only_if_absent = message.only_if_absent});
 }
 
@@ -92,7 +93,7 @@ void Replica::on_mark(const Mark& mark, std::uint64_t session) {
     case Mark::Kind::begin:
       current_send_ = mark.send;
       current_from_ = from;
-      clashes_before_ = counters_.reply_clash;
+      trouble_before_ = trouble();
       return;
     case Mark::Kind::end:
       if (!valid || mark.send != current_send_ || from != current_from_) return;
@@ -105,17 +106,23 @@ void Replica::on_mark(const Mark& mark, std::uint64_t session) {
       if (!valid) return;
       injector_.forget_older_than(sweep_generation_);
       complete_ = from;
-      // What clashed may have clashed with what is swept now.
-      request_clashed_ = counters_.reply_clash != clashes_before_ && counters_.swept != swept_before_;
+      // What was refused may find its place now: the tuple it clashed with is swept, its master has come. A
+      // few times, because what is refused again and again is so for a reason that lasts.
+      ask_again_ = trouble() != trouble_before_ && asks_in_a_row_ < kMaxAsks;
+      asks_in_a_row_ = ask_again_ ? asks_in_a_row_ + 1 : 0;
       return;
   }
+}
+
+std::uint64_t Replica::trouble() const {
+  return counters_.reply_clash + counters_.without_master + counters_.expectation_refused +
+         counters_.incomplete;
 }
 
 std::optional<DumpPurpose> Replica::dump_due(Instant now) {
   if (sealed_ || now < dump_not_before_) return std::nullopt;
   if (std::exchange(learn_due_, false)) return DumpPurpose::learn;
   if (!std::exchange(sweep_due_, false)) return std::nullopt;
-  swept_before_ = counters_.swept;
   return DumpPurpose::sweep;
 }
 
@@ -157,7 +164,7 @@ std::optional<wire::Message> Replica::request_due(Instant now, const PeerState& 
   }
   if (begun_ == From{.epoch = peer.source_epoch, .session = session}) {
     ask_at_.reset();
-    if (!std::exchange(request_clashed_, false)) return std::nullopt;
+    if (!std::exchange(ask_again_, false)) return std::nullopt;
     ++counters_.full_sends_asked_for;
     return wire::FullSendRequest{.restart = false};
   }

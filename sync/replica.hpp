@@ -22,6 +22,7 @@ class Replica {
   static constexpr Duration kAskAfter = 500ms;  // a living source, and no begin from it
   static constexpr Duration kAskAgain = 2s;
   static constexpr Duration kAfterFailedDump = 200ms;
+  static constexpr unsigned kMaxAsks = 3;  // for another full send after refusals
 
   Replica(const Filter& filter, Injector& injector, Counters& counters);
 
@@ -64,6 +65,7 @@ class Replica {
 
   void on_entry(wire::Entry& message);
   void on_begin(From from, std::uint64_t send);
+  std::uint64_t trouble() const;  // how often the kernel refused what another order might have allowed
   bool obeys(const PeerState& peer) const {
     return peer.alive && peer.role == Role::source && peer.source_epoch >= epoch_;
   }
@@ -82,9 +84,9 @@ class Replica {
   bool learn_due_ = false;
   bool sweep_due_ = false;
   Instant dump_not_before_{};
-  std::uint64_t swept_before_ = 0;
-  std::uint64_t clashes_before_ = 0;
-  bool request_clashed_ = false;
+  std::uint64_t trouble_before_ = 0;  // trouble() at the begin
+  bool ask_again_ = false;            // for one more full send
+  unsigned asks_in_a_row_ = 0;
   std::optional<Instant> ask_at_;
 };
 

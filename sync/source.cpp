@@ -85,8 +85,7 @@ void Source::on_conntrack(const ConntrackEvent& event) {
     ++counters_.events_before_send;
     return;
   }
-  const bool whole = event.change != Change::updated;
-  if (!full_.touch(FullSend::touch_hash(event.entry.key), whole)) {
+  if (!full_.touch(event)) {
     ++counters_.touched_overflows;
     needs_full_send();
   } else if (!outbox_.push(event)) {
@@ -105,7 +104,7 @@ void Source::on_expectation(const ExpectationEvent& event) {
     ++counters_.events_before_send;
     return;
   }
-  if (!full_.touch(FullSend::touch_hash(event.expectation.key), true)) {
+  if (!full_.touch(event)) {
     ++counters_.touched_overflows;
     needs_full_send();
   } else if (!outbox_.push(event)) {
@@ -142,6 +141,7 @@ void Source::on_dump(std::span<const ConntrackEntry> entries, std::span<const Ex
     if (filter_.covers(expectation)) full_.add(expectation);
   }
   counters_.held_overflows = full_.held_overflows();
+  counters_.part_overflows = full_.part_overflows();
 }
 
 void Source::on_dump_end(Instant now, bool complete) {

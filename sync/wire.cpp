@@ -9,7 +9,7 @@
 // Message: | type(8) | flags(8) | length of what follows(16) | ...
 //   1 hello: challenge(64) echo(64) lowest version(8) highest version(8) features(32) name length(8) name
 //   2 state: number(64) role(8) in sync(8) source epoch(64) group role(8) priority(8) legs up(8) primary
-//   epoch(64) 3 entry (flags 0x01: only if absent, 0x02: whole)   4 destroyed: tuple, zone(16) 5 expectation
+//   epoch(64) 3 entry (flag 0x01: only if absent)   4 destroyed: tuple, zone(16) 5 expectation
 //   6 expectation destroyed: tuple, zone(16) 7 begin: send(64)   8 end: send(64)   9 full send request (flag
 //   0x01: restart)
 #include "sync/wire.hpp"
@@ -30,7 +30,6 @@ enum class Type : std::uint8_t {
 };
 constexpr std::uint8_t kLastType = 9;
 constexpr std::uint8_t kFlagSet = 0x01;
-constexpr std::uint8_t kWholeFlag = 0x02;
 constexpr std::size_t kMessageHeaderBytes = 4;
 
 struct Encoder {
@@ -72,10 +71,7 @@ struct Encoder {
 };
 
 std::uint8_t flags_of(const Message& message) {
-  if (const auto* entry = std::get_if<Entry>(&message)) {
-    return static_cast<std::uint8_t>((entry->only_if_absent ? kFlagSet : 0U) |
-                                     (entry->whole ? kWholeFlag : 0U));
-  }
+  if (const auto* entry = std::get_if<Entry>(&message)) return entry->only_if_absent ? kFlagSet : 0;
   if (const auto* request = std::get_if<FullSendRequest>(&message)) return request->restart ? kFlagSet : 0;
   return 0;
 }
@@ -119,7 +115,6 @@ bool decode_message(Type type, std::uint8_t flags, ByteSpan bytes, std::vector<M
     case Type::entry: {
       auto& message = out.emplace_back().emplace<Entry>();
       message.only_if_absent = flag;
-      message.whole = (flags & kWholeFlag) != 0;
       return decode_entry(reader, message.entry);
     }
     case Type::destroyed: {

@@ -60,8 +60,6 @@ struct Entry {
   // From a dump, and events newer than that dump were already sent: create it where it is missing, change
   // nothing.
   bool only_if_absent = false;
-  // Everything the kernel has: what is absent is not set there. Otherwise: what an event said changed.
-  bool whole = false;
   bool operator==(const Entry&) const = default;
 };
 struct Destroyed {

@@ -37,18 +37,31 @@ TEST_CASE("a full send goes begin, entries, related ones by level, expectations,
   CHECK_FALSE(full.running());
 }
 
-TEST_CASE("a dumped entry that events touched is skipped, or only fills a hole") {
+TEST_CASE("a dumped entry that events touched is skipped, or carries what they said") {
   FullSend full;
   full.begin(kStart, 1, 0);
   full.add(tcp_flow(1));
   full.add(tcp_flow(2));
   full.add(tcp_flow(3));
-  full.touch(FullSend::touch_hash(tcp_flow(1).key), true);
-  full.touch(FullSend::touch_hash(tcp_flow(2).key), false);
+  full.touch(ConntrackEvent{Change::destroyed, tcp_flow(1)});
+  full.touch(ConntrackEvent{Change::updated, tcp_flow(2, TcpState::fin_wait)});
   const auto second = full.next(kStart);
   CHECK(std::get<wire::Entry>(*second).entry.key == tcp_flow(2).key);
-  CHECK(std::get<wire::Entry>(*second).only_if_absent);
-  CHECK_FALSE(std::get<wire::Entry>(*full.next(kStart)).only_if_absent);
+  CHECK(std::get<wire::Entry>(*second).entry.tcp->state == TcpState::fin_wait);
+  CHECK(std::get<wire::Entry>(*full.next(kStart)).entry.tcp->state == TcpState::established);
+}
+
+TEST_CASE("more updates than are kept make dumped entries that only fill holes") {
+  FullSend full;
+  full.begin(kStart, 1, 0);
+  ConntrackEntry entry = udp_flow();
+  for (std::size_t i = 0; i <= FullSend::kMaxParts; ++i) {
+    entry.key.zone = static_cast<std::uint16_t>(i);
+    CHECK(full.touch(ConntrackEvent{Change::updated, entry}));
+  }
+  full.add(entry);
+  CHECK(std::get<wire::Entry>(*full.next(kStart)).only_if_absent);
+  CHECK(full.part_overflows() == 1);
 }
 
 TEST_CASE("a paced send goes its burst at once and then at its rate") {
@@ -65,11 +78,15 @@ TEST_CASE("a paced send goes its burst at once and then at its rate") {
 
 TEST_CASE("too many touched keys void the send") {
   FullSend full;
-  CHECK(full.touch(1, true));
+  ConntrackEvent event{Change::destroyed, udp_flow()};
+  CHECK(full.touch(event));
   full.begin(kStart, 1, 0);
   bool fits = true;
-  for (std::uint64_t i = 1; fits && i <= FullSend::kMaxTouched + 1; ++i)
-    fits = full.touch(i * 0x9e3779b97f4a7c15, true);
+  for (std::size_t i = 0; fits && i <= FullSend::kMaxTouched; ++i) {
+    event.entry.key.zone = static_cast<std::uint16_t>(i);
+    event.entry.key.original.source_port = static_cast<std::uint16_t>(i >> 16);
+    fits = full.touch(event);
+  }
   CHECK_FALSE(fits);
 }
 

@@ -19,7 +19,6 @@ TEST_CASE("an entry changed again before it was sent goes once, with all that is
   const auto& entry = std::get<wire::Entry>(*message);
   CHECK(entry.entry.tcp->state == TcpState::established);
   CHECK(entry.entry.labels == created.labels);
-  CHECK(entry.whole);
   CHECK_FALSE(outbox.pop().has_value());
   CHECK(outbox.coalesced() == 1);
 }

@@ -28,14 +28,14 @@ ConntrackEntry comparable(ConntrackEntry entry, bool with_master) {
 
 }  // namespace
 
-Pair::Pair(std::uint64_t seed) : random(seed) {
+Pair::Pair(std::uint64_t seed, Duration compare_interval) : random(seed) {
   for (std::size_t i = 0; i < 2; ++i) {
     Node& node = nodes[i];
     node.settings.node = i == 0 ? "fw-1" : "fw-2";
     node.settings.peer = i == 0 ? "fw-2" : "fw-1";
     node.settings.local_addresses = {address("192.168.100.100"), address("192.168.100.200"),
                                      address("192.168.0.100"), address("2001:db8:100::100")};
-    node.settings.compare_interval = 2s;
+    node.settings.compare_interval = compare_interval;
     node.kernel.on_event = [this, i](Event event) {
       Node& captured_at = nodes[i];
       captured_at.captured.emplace_back(now + std::chrono::milliseconds(chance(3)), std::move(event));
@@ -202,7 +202,9 @@ void Pair::traffic(std::size_t i) {
   } else if (what < 7) {
     kernel.traffic_updates(some->key, [this](ConntrackEntry& entry) {
       *entry.status |= status::kSeenReply | (chance(2) == 0 ? status::kAssured : 0U);
-      if (entry.tcp && entry.tcp->state < TcpState::time_wait && chance(4) != 0) {
+      // The first reply always changes the state (SYN SENT to SYN RECEIVED).
+      const bool first = entry.tcp && entry.tcp->state == TcpState::syn_sent;
+      if (entry.tcp && entry.tcp->state < TcpState::time_wait && (first || chance(4) != 0)) {
         entry.tcp->state = static_cast<TcpState>(static_cast<int>(entry.tcp->state) + 1);
         if (entry.tcp->state == TcpState::syn_recv) entry.tcp->window_scale_reply = 7;
       }

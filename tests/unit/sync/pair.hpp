@@ -50,7 +50,7 @@ class Pair {
     std::size_t longest_frame = 0;
   };
 
-  explicit Pair(std::uint64_t seed);
+  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s);
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 

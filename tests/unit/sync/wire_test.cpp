@@ -51,7 +51,7 @@ TEST_CASE("every message comes back as it was") {
       .in_sync = true,
       .source_epoch = 7,
       .group = {.role = GroupRole::primary, .priority = 100, .legs_up = true, .primary_epoch = 7}});
-  check_round_trip(wire::Entry{.entry = tcp_flow(), .whole = true});
+  check_round_trip(wire::Entry{.entry = tcp_flow()});
   check_round_trip(wire::Entry{.entry = udp_flow(), .only_if_absent = true});
   check_round_trip(wire::Entry{.entry = everything()});
   check_round_trip(wire::Destroyed{.key = {.original = tcp_flow().key.original, .zone = 3}});
