@@ -64,6 +64,7 @@ void VrrpThread::run(const std::stop_token& stop) {
   const std::stop_callback wake(stop, [this] { loop_.wake(); });
   const Instant start = monotonic_now();
   for (std::size_t router = 0; router < sockets_.size(); ++router) use_link(start, router, links_->state(router), false);
+  engine_.set_in_sync(start, false);  // until replication says otherwise
   engine_.start(start);
   carry_out_outputs();
   while (!stop.stop_requested()) {

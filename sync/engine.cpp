@@ -143,6 +143,7 @@ void Engine::become_replica(Instant now) {
   injector_.clear();
   cancel_dump();
   carried_.clear();
+  in_sync_when_heard_ = false;
   replica_.start(now);
 }
 
@@ -264,7 +265,11 @@ void Engine::send_frames() {
 
 Replica::InSync Engine::in_sync() const {
   if (role_ == Role::source) return {true, "this node is the source"};
-  return replica_.in_sync(session_.peer(), session_.number());
+  if (session_.peer().alive) return replica_.in_sync(session_.peer(), session_.number());
+  // A lost dedicated link takes nothing away from a replica that was in sync. One that has not heard the peer since
+  // it became a replica does not know what a living primary may have.
+  if (in_sync_when_heard_) return {true, "it was when the peer was last heard"};
+  return {false, "the peer is not heard on the dedicated link"};
 }
 
 void Engine::report() {
@@ -272,13 +277,17 @@ void Engine::report() {
   if (peer != reported_peer_) {
     reported_peer_ = peer;
     outputs_.emplace_back(PeerChanged{peer});
-    if (role_ == Role::source && peer.alive && peer.role == Role::source) {
-      notice(NoticeKind::two_sources,
-             fmt::format("both nodes are the source (epochs {} and {}): neither obeys the other", epoch_,
-                         peer.source_epoch));
-    }
+  }
+  if (role_ != Role::source || !peer.alive || peer.role != Role::source) {
+    two_sources_since_.reset();
+  } else if (!two_sources_since_) {
+    two_sources_since_ = now_;
+  } else if (now_ - *two_sources_since_ > kTwoSourcesGrace) {
+    notice(NoticeKind::two_sources,
+           fmt::format("both nodes are the source (epochs {} and {}): neither obeys the other", epoch_, peer.source_epoch));
   }
   const Replica::InSync sync = in_sync();
+  if (peer.alive) in_sync_when_heard_ = sync.in_sync;
   if (sync.in_sync != reported_in_sync_) {
     reported_in_sync_ = sync.in_sync;
     outputs_.emplace_back(InSyncChanged{.in_sync = sync.in_sync, .reason = sync.reason});

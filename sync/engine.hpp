@@ -27,7 +27,7 @@ namespace ftfw::sync {
 struct Progress {
   Role role = Role::replica;
   std::uint64_t epoch = 0;  // own as source, obeyed as replica
-  bool in_sync = true;
+  bool in_sync = false;
   std::string reason;             // for in_sync
   std::size_t index_entries = 0;  // replica: entries known to be in the kernel
   std::size_t index_bytes = 0;
@@ -42,6 +42,8 @@ struct Progress {
 class Engine {
  public:
   static constexpr Duration kBetweenNotices = 10s;
+  // In every preemption the old source gives way a moment after the new one begins: not worth a word.
+  static constexpr Duration kTwoSourcesGrace = 1s;
 
   // instance: random for every start of the process, not 0.
   Engine(Settings settings, std::uint64_t instance);
@@ -121,7 +123,9 @@ class Engine {
   ByteVector carried_;  // a message that did not fit into the last frame
   std::vector<Output> outputs_;
   PeerState reported_peer_;
-  bool reported_in_sync_ = true;
+  bool in_sync_when_heard_ = false;  // replica: at the last moment the peer was alive, since it became one
+  bool reported_in_sync_ = false;
+  std::optional<Instant> two_sources_since_;
   std::uint64_t reported_full_ = 0;
   std::uint64_t reported_overflows_ = 0;
   std::array<std::optional<Instant>, kNoticeKinds> last_notice_{};

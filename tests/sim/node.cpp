@@ -82,6 +82,7 @@ void Node::start() {
   for (std::size_t leg = 0; leg < legs_up_.size(); ++leg) {
     process_->election.on_link(queue_.now(), leg, legs_up_[leg], leg_address(leg, index_));
   }
+  process_->election.set_in_sync(queue_.now(), false);
   process_->election.start(queue_.now());
   later(1s, [this](SimulatedProcess&) { renew_lease(); });
   pump();

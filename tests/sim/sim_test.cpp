@@ -120,6 +120,7 @@ TEST_CASE("a crash of the primary resets no connection that the standby had") {
   world.run(1s);
   CHECK(world.node(1).is_primary());
   world.start(0);
+  world.run(2s);
   world.run_until_settled();
   require_sound(world);
   CHECK(world.primary() == 0);

@@ -248,7 +248,8 @@ void World::note_failure(std::size_t node) {
 
 void World::try_handshake() {
   queue_.after(20ms, [this] { try_handshake(); });
-  const bool associated = association_[0] == association_[1] && association_[0] != 0;
+  const bool associated = association_[0] == association_[1] && association_[0] != 0 &&
+                          std::ranges::all_of(nodes_, [](const auto& node) { return node->channel_up(); });
   const bool possible = std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); }) &&
                         std::ranges::none_of(dedicated_, [](const auto& path) { return path->is_cut(); });
   if (associated || !possible) return;

@@ -53,7 +53,7 @@ void Pair::start(std::size_t i) {
   node.applying.reset();
   node.captured.clear();
   node.committed.reset();
-  node.in_sync = true;
+  node.in_sync = false;
   node.peer = {};
 }
 

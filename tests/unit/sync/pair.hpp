@@ -44,7 +44,7 @@ class Pair {
     bool channel_up = false;
     std::vector<std::string> complaints;  // contract broken by the engine
     std::optional<CommitFinished> committed;
-    bool in_sync = true;
+    bool in_sync = false;
     PeerState peer;
     std::size_t notices = 0;
     std::size_t longest_frame = 0;
