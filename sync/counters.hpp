@@ -49,6 +49,7 @@ struct Counters {
   std::uint64_t expectations_created = 0;
   std::uint64_t replaced = 0;        // deleted and created again: the kernel or another translation wanted it
   std::uint64_t incomplete = 0;      // an update of what is not there, not enough to create it
+  std::uint64_t mistaken = 0;        // updated, and then found to be an older flow of the same tuple
   std::uint64_t without_master = 0;  // related, created alone
   std::uint64_t without_helper = 0;  // the helper is not in this kernel
   std::uint64_t reply_clash = 0;     // another flow has the reply tuple: given up until the next compare

@@ -280,15 +280,21 @@ void Injector::index(HashIndex& index, std::uint64_t hash, std::uint32_t note) {
 
 void Injector::learn(const ConntrackEntry& entry) {
   const std::uint64_t hash = hash_of(entry.key);
-  if (entries_.find(hash) == nullptr) {
-    const bool has_master = (entry.status.value_or(0) & status::kExpected) != 0;
-    // Older than any full send to come, and not newer than one under way.
-    if (!entries_.put(hash, generation_ - 1, note_of(entry, has_master))) {
-      ++counters_.index_overflows;
-      index_complete_ = false;
-    }
-    if (wants_liberal(entry.key)) push(MakeLiberal{.entry = entry, .generation = generation_});
+  const bool has_master = (entry.status.value_or(0) & status::kExpected) != 0;
+  if (const HashIndex::Slot* known = entries_.find(hash)) {
+    if (!other_translation(known->note, entry)) return;
+    // It was updated before it was known that it is an older flow of this tuple; the next full send replaces
+    // it.
+    ++counters_.mistaken;
+    entries_.put(hash, known->generation, note_of(entry, has_master));
+    return;
   }
+  // Older than any full send to come, and not newer than one under way.
+  if (!entries_.put(hash, generation_ - 1, note_of(entry, has_master))) {
+    ++counters_.index_overflows;
+    index_complete_ = false;
+  }
+  if (wants_liberal(entry.key)) push(MakeLiberal{.entry = entry, .generation = generation_});
 }
 
 bool Injector::confirmed(const HashIndex& index, std::uint64_t hash, std::uint32_t generation) const {

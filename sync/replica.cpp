@@ -116,7 +116,7 @@ void Replica::on_mark(const Mark& mark, std::uint64_t session) {
 
 std::uint64_t Replica::trouble() const {
   return counters_.reply_clash + counters_.without_master + counters_.expectation_refused +
-         counters_.incomplete;
+         counters_.incomplete + counters_.mistaken;
 }
 
 std::optional<DumpPurpose> Replica::dump_due(Instant now) {
