@@ -237,6 +237,7 @@ void Appliance::on_report(const sync::PeerChanged& change) {
     const bool was = board.replication.peer_alive;
     board.replication.peer_alive = peer.alive;
     board.replication.peer_role = name_of(peer.group.role);
+    board.replication.peer_in_sync = peer.in_sync;
     board.replication.peer_epoch = peer.group.primary_epoch;
     return was;
   });

@@ -29,9 +29,12 @@ std::string upper(std::string text) {
   return text;
 }
 
+// For people: the first two always, of the rest what is not zero.
 std::string figures(const std::vector<std::pair<std::string, std::uint64_t>>& values) {
   std::string text;
-  for (const auto& [name, value] : values) {
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const auto& [name, value] = values[i];
+    if (i >= 2 && value == 0) continue;
     fmt::format_to(std::back_inserter(text), "{}{} {}", text.empty() ? "" : ", ", name, value);
   }
   return text;
@@ -61,13 +64,14 @@ std::string render_text(const StatusBoard& board, Instant now) {
   if (!board.cause.empty()) line("  why          {}", board.cause);
   const ReplicationStatus& replication = board.replication;
   if (replication.peer_alive) {
-    line("  peer         {} {}, alive on the dedicated link", board.peer, upper(replication.peer_role));
+    line("  peer         {} {}{}, alive on the dedicated link", board.peer, upper(replication.peer_role),
+         replication.source ? (replication.peer_in_sync ? ", in sync" : ", NOT IN SYNC") : "");
   } else {
     line("  peer         {} NOT HEARD on the dedicated link", board.peer);
   }
-  line("  in sync      {}{}", replication.in_sync ? "yes" : "NO",
+  if (!replication.source) line("  in sync      {}{}", replication.in_sync ? "yes" : "NO",
        replication.in_sync_reason.empty() ? "" : " (" + replication.in_sync_reason + ")");
-  line("  addresses    {} {}", fmt::join(board.addresses, " "),
+  line("  addresses    {}: {}", fmt::join(board.addresses, ", "),
        board.addresses_held ? fmt::format("held, lease {} s", std::chrono::duration_cast<std::chrono::seconds>(board.lease).count())
                             : "not held");
   line("  rules        {}", board.rules);
@@ -108,6 +112,7 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["peer"] = {{"name", board.peer},
                  {"alive", replication.peer_alive},
                  {"role", replication.peer_role},
+                 {"in_sync", replication.peer_in_sync},
                  {"epoch", replication.peer_epoch}};
   out["replication"] = {{"role", replication.source ? "source" : "replica"},
                         {"in_sync", replication.in_sync},

@@ -37,6 +37,7 @@ struct VrrpStatus {
 struct ReplicationStatus {
   bool peer_alive = false;
   std::string peer_role;
+  bool peer_in_sync = false;
   std::uint64_t peer_epoch = 0;
   bool in_sync = false;
   std::string in_sync_reason;

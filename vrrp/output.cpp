@@ -15,7 +15,7 @@ std::string to_string(const Cause& cause, const Settings& settings) {
     case Cause::Kind::claimed_at_start:
       return "claimed at start";
     case Cause::Kind::silence:
-      return "the peer fell silent";
+      return "no other primary is heard";
     case Cause::Kind::priority_zero:
       return "the peer released";
     case Cause::Kind::preempted:

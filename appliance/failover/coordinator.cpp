@@ -8,14 +8,14 @@
 namespace ftfw::failover {
 namespace {
 
-Transition transition_to(Role role) {
-  switch (role) {
+Transition transition_of(Role from, Role to) {
+  switch (to) {
     case Role::primary: return Transition::take_over;
     case Role::fault: return Transition::fault;
     case Role::starting:
     case Role::backup: break;
   }
-  return Transition::give_way;
+  return from == Role::starting ? Transition::stand_by : Transition::give_way;
 }
 
 // Traffic flows again once the addresses are announced; the shield only delays packets of flows nobody knows.
@@ -27,7 +27,7 @@ Coordinator::Coordinator(Settings settings) : settings_(std::move(settings)) {}
 
 void Coordinator::on_role_change(Instant now, RoleChange change) {
   if (stopping_ && change.to == Role::primary) return;  // a claim that crossed our order to release
-  role_ = change.to;
+  const Role former = std::exchange(role_, change.to);
   // A hand-over or withdrawal is the longer form of the same change: what the election reports is its own doing.
   if (plan_ && change.to == Role::backup &&
       (plan_->timeline.transition == Transition::hand_over || plan_->timeline.transition == Transition::withdraw)) {
@@ -37,7 +37,7 @@ void Coordinator::on_role_change(Instant now, RoleChange change) {
     epoch_ = std::max(epoch_, peer_.epoch) + 1;
     resume_claims_at_.reset();
   }
-  begin(now, transition_to(change.to), change.to, std::move(change.cause), change.at, change.last_heard);
+  begin(now, transition_of(former, change.to), change.to, std::move(change.cause), change.at, change.last_heard);
 }
 
 void Coordinator::on_step_finished(Instant now, const StepResult& result) {

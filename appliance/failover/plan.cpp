@@ -42,6 +42,7 @@ std::span<const PlannedStep> steps_of(Transition transition) {
   switch (transition) {
     case Transition::take_over: return kTakeOver;
     case Transition::hand_over: return kHandOver;
+    case Transition::stand_by:
     case Transition::give_way:
     case Transition::fault: return kGiveWay;
     case Transition::withdraw: return kWithdraw;
@@ -78,6 +79,7 @@ std::string_view name_of(Step step) {
 
 std::string_view name_of(Transition transition) {
   switch (transition) {
+    case Transition::stand_by: return "stand by";
     case Transition::take_over: return "take over";
     case Transition::hand_over: return "hand over";
     case Transition::give_way: return "give way";

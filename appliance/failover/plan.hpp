@@ -29,6 +29,7 @@ enum class Step : std::uint8_t {
 };
 
 enum class Transition : std::uint8_t {
+  stand_by,   // from the start to backup: what a former run left is closed
   take_over,  // to primary
   hand_over,  // to backup on purpose: SIGTERM, switchover
   give_way,   // to backup by a lost election or own lateness

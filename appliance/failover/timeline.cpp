@@ -10,6 +10,7 @@ namespace {
 
 std::string_view verb_of(Transition transition) {
   switch (transition) {
+    case Transition::stand_by: return "standing by";
     case Transition::take_over: return "took over";
     case Transition::hand_over: return "handed over";
     case Transition::give_way: return "gave way";
@@ -30,8 +31,11 @@ std::string Timeline::to_string() const {
     separator = ", ";
   }
   for (const TimedStep& step : steps) {
-    fmt::format_to(std::back_inserter(text), "{}{} {:.2f}{}", separator, name_of(step.step), in_milliseconds(step.took),
-                   step.ok ? "" : " (failed)");
+    // Waiting for somebody who does not come is an outcome, not a failure.
+    const bool waited_in_vain = step.step == Step::await_peer && !step.ok;
+    fmt::format_to(std::back_inserter(text), "{}{} {:.2f}{}", separator,
+                   waited_in_vain ? "peer not heard" : name_of(step.step), in_milliseconds(step.took),
+                   step.ok || waited_in_vain ? "" : " (failed)");
     separator = ", ";
   }
   return text;

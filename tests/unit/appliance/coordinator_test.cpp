@@ -68,6 +68,7 @@ TEST_CASE("the plans are pinned: rules, flows, addresses, announcement, source")
   CHECK(order_of(Transition::give_way) ==
         std::vector{Step::remove_addresses, Step::standby_rules, Step::become_replica});
   CHECK(order_of(Transition::fault) == order_of(Transition::give_way));
+  CHECK(order_of(Transition::stand_by) == order_of(Transition::give_way));
   CHECK(order_of(Transition::withdraw) ==
         std::vector{Step::remove_addresses, Step::release_claim, Step::standby_rules, Step::become_replica});
 }

@@ -35,7 +35,7 @@ TEST_CASE("status text names role, peer, addresses and what was heard on each le
   const std::string text = render_text(primary_board(now), now);
   CHECK(text.find("fw-1  PRIMARY since") == 0);
   CHECK(text.find("fw-2 NOT HEARD on the dedicated link") != std::string::npos);
-  CHECK(text.find("192.168.2.100 on eth1 held, lease 3 s") != std::string::npos);
+  CHECK(text.find("192.168.2.100 on eth1: held, lease 3 s") != std::string::npos);
   CHECK(text.find("VI_1 (eth1, id 61): link up, heard 192.168.2.2 1.5 s ago") != std::string::npos);
   CHECK(text.find("alarms       none") != std::string::npos);
 }

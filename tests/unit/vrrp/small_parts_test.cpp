@@ -66,7 +66,7 @@ TEST_CASE("settings are taken from the group, the node and the protocol part of 
 
 TEST_CASE("a cause that concerns a leg names it") {
   CHECK(to_string(Cause{Cause::Kind::link_lost, 1}, two_legs()) == "link of VI_2 (eth0) lost");
-  CHECK(to_string(Cause{Cause::Kind::silence}, two_legs()) == "the peer fell silent");
+  CHECK(to_string(Cause{Cause::Kind::silence}, two_legs()) == "no other primary is heard");
 }
 
 TEST_CASE("a gratuitous ARP request is the frame of RFC 826 with sender and target the same address") {
