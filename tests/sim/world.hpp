@@ -76,6 +76,7 @@ class World {
   void close_flow();
   std::optional<std::size_t> gateway() const;
   void note_failure(std::size_t node);
+  void note_move(std::size_t to);
 
   // ---- invariants
   void check();
