@@ -67,6 +67,15 @@ struct ReadyToExit {};
 
 using Output = std::variant<RunStep, AnnounceRound, RaiseEpoch, ResumeClaims, RoleReached, Alarm, ReadyToExit>;
 
+// The plan under way.
+struct RunningPlan {
+  std::uint64_t id = 0;
+  std::size_t index = 0;              // the step under way
+  Instant step_started{};
+  std::optional<Instant> step_limit;  // for the steps that wait
+  Timeline timeline;
+};
+
 class Coordinator {
  public:
   // Offsets after the first announcement at which every address is announced again.
@@ -100,15 +109,6 @@ class Coordinator {
   std::uint64_t late_answers() const { return late_answers_; }
 
  private:
-  struct Plan {
-    std::uint64_t id = 0;
-    std::size_t index = 0;              // the step under way
-    Instant step_started{};
-    std::optional<Instant> step_limit;  // for the steps that wait
-    bool counts_in_total = true;
-    Timeline timeline;
-  };
-
   void begin(Instant now, Transition transition, Role role, std::string cause, Instant decided,
              std::optional<Instant> last_heard);
   void start_step(Instant now);
@@ -123,7 +123,7 @@ class Coordinator {
   PeerView peer_;
   std::uint64_t epoch_ = 0;
   std::uint64_t next_plan_ = 1;
-  std::optional<Plan> plan_;
+  std::optional<RunningPlan> plan_;
   bool commit_finished_ = false;
   std::optional<std::uint64_t> committing_;  // the plan whose commit has not answered yet
   bool stopping_ = false;
