@@ -44,7 +44,9 @@ bool DaemonBench::wait_role(Node node, const std::string& role, Duration at_most
 }
 
 bool DaemonBench::has_alarm(Node node, const std::string& words) {
-  for (const Json& alarm : status(node)["alarms"]) {
+  const Json now = status(node);
+  if (!now.contains("alarms")) return false;
+  for (const Json& alarm : now["alarms"]) {
     if (alarm["text"].get<std::string>().contains(words)) return true;
   }
   return false;
