@@ -6,6 +6,7 @@
 #include <csignal>
 #include <cstdlib>
 #include <fstream>
+#include <sstream>
 #include <string_view>
 
 #include "tests/netns/lab/error.hpp"
@@ -103,6 +104,12 @@ std::string replication_section(const fs::path& key) {
          "\"\nstandby = \"kernel\"\nprotocols = [\"tcp\", \"sctp\", \"dccp\"]\nexpectations = true\n";
 }
 
+// This program stands in tests/netns of the build directory.
+fs::path built_program(const char* folder, const char* name) {
+  const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
+  return here.parent_path().parent_path() / folder / name;
+}
+
 void write_file(const fs::path& path, const std::string& text) {
   std::ofstream file(path);
   file << text << std::flush;
@@ -128,12 +135,30 @@ fs::path write_configuration(Lab& lab, const ApplianceSettings& settings) {
   return file;
 }
 
+fs::path edited(Lab& lab, const fs::path& configuration, const std::string& from, const std::string& to) {
+  static int edits = 0;
+  std::ostringstream text;
+  text << std::ifstream(configuration).rdbuf();
+  std::string changed = text.str();
+  std::size_t at = changed.find(from);
+  if (at == std::string::npos) give_up("the configuration has no " + from);
+  for (; at != std::string::npos; at = changed.find(from, at + to.size())) {
+    changed.replace(at, from.size(), to);
+  }
+  const fs::path file = lab.scratch().path() / ("edited-" + std::to_string(++edits) + ".toml");
+  write_file(file, changed);
+  return file;
+}
+
 fs::path appliance_program() {
   if (const char* given = std::getenv("FTFW_APPLIANCE")) return given;
-  const fs::path here = fs::read_symlink("/proc/self/exe").parent_path();
-  fs::path built = here.parent_path().parent_path() / "appliance" / "ftfw-appliance";
+  fs::path built = built_program("appliance", "ftfw-appliance");
   if (!fs::exists(built)) give_up("no " + built.string() + "; FTFW_APPLIANCE can name another");
   return built;
+}
+
+fs::path control_program() {
+  return built_program("tools", "ftfwctl");
 }
 
 std::optional<Timeline> parse_timeline(const std::string& log) {
@@ -159,17 +184,31 @@ std::optional<Timeline> parse_timeline(const std::string& log) {
 Appliance::Appliance(Lab& lab, Node node, fs::path configuration)
     : lab_(lab), node_(node), configuration_(std::move(configuration)) {}
 
-void Appliance::start() {
-  ++starts_;
-  const std::string name(name_of(node_));
-  const fs::path directory = lab_.scratch().path() / name;
-  const fs::path state = directory / "state";
+fs::path Appliance::directory() const {
+  return lab_.scratch().path() / name_of(node_);
+}
+
+std::vector<std::string> Appliance::command(const std::vector<std::string>& options) const {
+  const fs::path state = directory() / "state";
   fs::create_directories(state);
-  process_ =
-      lab_.start(node_,
-                 {appliance_program().string(), "--config", configuration_.string(), "--control-socket",
-                  (directory / "control.sock").string(), "--state-dir", state.string()},
-                 name + "." + std::to_string(starts_) + ".log");
+  std::vector<std::string> words{
+      appliance_program().string(), "--config",    configuration_.string(), "--control-socket",
+      control_socket().string(),    "--state-dir", state.string()};
+  words.insert(words.end(), options.begin(), options.end());
+  return words;
+}
+
+void Appliance::start(const std::vector<std::string>& options) {
+  ++starts_;
+  process_ = lab_.start(node_, command(options),
+                        std::string(name_of(node_)) + "." + std::to_string(starts_) + ".log");
+}
+
+Outcome Appliance::try_start(const std::vector<std::string>& options,
+                             const std::vector<std::string>& wrapper) {
+  std::vector<std::string> words = wrapper;
+  for (std::string& word : command(options)) words.push_back(std::move(word));
+  return lab_.run(node_, words);
 }
 
 void Appliance::kill() {

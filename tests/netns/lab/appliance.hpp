@@ -24,8 +24,14 @@ Duration detection_interval(Duration advertisement_interval);
 // both nodes. Returns its path.
 std::filesystem::path write_configuration(Lab& lab, const ApplianceSettings& settings);
 
+// Another configuration in the lab's directory: this one, with every `from` (which must be there) made `to`.
+std::filesystem::path edited(Lab& lab, const std::filesystem::path& configuration, const std::string& from,
+                             const std::string& to);
+
 // FTFW_APPLIANCE, or the one that was built together with this program. Gives up when there is none.
 std::filesystem::path appliance_program();
+// The ftfwctl that was built together with this program.
+std::filesystem::path control_program();
 
 // The daemon's own account of its last takeover:
 // "took over in N ms: detected .., rules .., commit .., addresses .., announced .."
@@ -42,13 +48,21 @@ class Appliance {
  public:
   Appliance(Lab& lab, Node node, std::filesystem::path configuration);
 
-  void start();
+  // Options beside the configuration, the control socket and the state directory.
+  void start(const std::vector<std::string>& options = {});
+  // For a start that shall fail: runs it to its end. `wrapper` are the words before the program's.
+  Outcome try_start(const std::vector<std::string>& options = {},
+                    const std::vector<std::string>& wrapper = {});
   void kill();  // SIGKILL; returns when it is gone
   // SIGTERM, and its exit code; nothing if it still runs after at_most.
   std::optional<int> terminate(Duration at_most);
   void freeze();
   void thaw();
   bool running() { return process_.running(); }
+
+  // From the next start on.
+  void configure(std::filesystem::path configuration) { configuration_ = std::move(configuration); }
+  std::filesystem::path control_socket() const { return directory() / "control.sock"; }
 
   // How many of the virtual addresses the node's kernel holds.
   Holding holding();
@@ -60,6 +74,9 @@ class Appliance {
   std::optional<Timeline> last_takeover() const { return parse_timeline(log()); }
 
  private:
+  std::filesystem::path directory() const;
+  std::vector<std::string> command(const std::vector<std::string>& options) const;
+
   Lab& lab_;
   Node node_;
   std::filesystem::path configuration_;

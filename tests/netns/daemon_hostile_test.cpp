@@ -1,0 +1,360 @@
+// Packets of strangers against a running pair: dropped, counted, and without effect on roles, flows and
+// replication. And a virtual address that an administrator set by hand.
+#include <arpa/inet.h>
+#include <doctest/doctest.h>
+#include <fmt/core.h>
+#include <net/if.h>
+#include <sys/socket.h>
+
+#include <sys/stat.h>
+#include <algorithm>
+#include <fstream>
+#include <string>
+
+#include "tests/netns/daemon_bench.hpp"
+#include "tests/netns/lab/error.hpp"
+#include "tests/netns/lab/flow_table.hpp"
+#include "tests/netns/lab/probe.hpp"
+#include "tests/netns/lab/services.hpp"
+#include "tests/netns/lab/sockets.hpp"
+#include "tests/netns/lab/traffic.hpp"
+#include "tests/netns/lab/wait.hpp"
+
+using namespace ftfw;
+using namespace ftfw::lab;
+
+namespace {
+
+using Bytes = std::vector<std::uint8_t>;
+
+constexpr int kVrrpProtocol = 112;
+constexpr std::uint16_t kReplicationPort = 3780;
+constexpr const char* kFirst = "192.168.100.100";
+constexpr const char* kSecond = "192.168.100.200";
+// The board is published once a second.
+constexpr Duration kPublished = 5s;
+
+void put(Bytes& bytes, std::uint64_t value, int count) {
+  for (int shift = 8 * (count - 1); shift >= 0; shift -= 8) {
+    bytes.push_back(static_cast<std::uint8_t>(value >> shift));
+  }
+}
+
+// ---- VRRP (RFC 9568 5.1, RFC 3768 5.1)
+// ---------------------------------------------------------------------
+
+// A valid advertisement of virtual router 61 with the owner's priority, which nobody could resist.
+struct Advertisement {
+  std::uint8_t version_and_type = 0x31;
+  std::uint8_t id = 61;
+  std::uint8_t priority = 255;
+  std::uint8_t count = 1;
+  std::uint16_t interval = 10;  // version 2: type of authentication, seconds
+  std::string tail;             // version 2: the password; otherwise bytes too many
+  bool right_checksum = true;
+
+  Bytes bytes() const {
+    Bytes out{version_and_type, id, priority, count};
+    put(out, interval, 2);
+    put(out, 0, 2);
+    put(out, 0xc0a80264, 4);  // 192.168.2.100
+    out.insert(out.end(), tail.begin(), tail.end());
+    std::uint32_t sum = 0;
+    for (std::size_t i = 0; i + 1 < out.size(); i += 2)
+      sum += static_cast<std::uint32_t>(out[i] << 8 | out[i + 1]);
+    while (sum > 0xffff) sum = (sum & 0xffff) + (sum >> 16);
+    const auto checksum = static_cast<std::uint16_t>(right_checksum ? ~sum : ~sum + 1);
+    out[6] = static_cast<std::uint8_t>(checksum >> 8);
+    out[7] = static_cast<std::uint8_t>(checksum & 0xff);
+    return out;
+  }
+};
+
+// A host on the client's network that sends what it likes.
+class VrrpStranger {
+ public:
+  explicit VrrpStranger(Lab& lab)
+      : socket_(run_in(lab.network(Node::client), [] {
+          return UniqueFd(checked(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, kVrrpProtocol), "raw"));
+        })) {
+    checked(::setsockopt(socket_.get(), SOL_SOCKET, SO_BINDTODEVICE, "eth0", 4), "SO_BINDTODEVICE");
+  }
+
+  void send(const Bytes& message, int ttl = 255, const char* to = "224.0.0.18") {
+    checked(::setsockopt(socket_.get(), IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof ttl), "IP_MULTICAST_TTL");
+    checked(::setsockopt(socket_.get(), IPPROTO_IP, IP_TTL, &ttl, sizeof ttl), "IP_TTL");
+    const sockaddr_in target = to_sockaddr({to, 0});
+    checked(::sendto(socket_.get(), message.data(), message.size(), 0,
+                     reinterpret_cast<const sockaddr*>(&target), sizeof target),
+            "send");
+  }
+
+ private:
+  UniqueFd socket_;
+};
+
+std::uint64_t vrrp_counter(const Json& status, const char* name) {
+  return status["sync_group"]["virtual_routers"][0]["counters"][name];
+}
+
+std::uint64_t figure(const Json& status, const char* name) {
+  return status["replication"]["figures"].value(name, std::uint64_t{0});
+}
+
+// ---- DTLS 1.2 records (RFC 6347 4.1, 4.2.2)
+// ----------------------------------------------------------------
+
+Bytes record(std::uint8_t type, std::uint16_t epoch, std::uint64_t sequence, const Bytes& fragment,
+             std::size_t claimed_bytes) {
+  Bytes out{type, 0xfe, 0xfd};
+  put(out, epoch, 2);
+  put(out, sequence, 6);
+  put(out, claimed_bytes, 2);
+  out.insert(out.end(), fragment.begin(), fragment.end());
+  return out;
+}
+
+Bytes client_hello(std::uint32_t number) {
+  Bytes body{0xfe, 0xfd};
+  put(body, number, 4);
+  body.resize(2 + 32, 0x5a);
+  body.insert(body.end(),
+              {0, 0, 0, 2, 0x00, 0xa8, 1, 0});  // no session, no cookie, one PSK suite, no compression
+  Bytes message{1};
+  put(message, body.size(), 3);
+  put(message, 0, 2);
+  put(message, 0, 3);
+  put(message, body.size(), 3);
+  message.insert(message.end(), body.begin(), body.end());
+  return record(22, 0, number, message, message.size());
+}
+
+// Sends from the peer's address and port although the peer's daemon has them.
+class ReplicationStranger {
+ public:
+  explicit ReplicationStranger(Lab& lab)
+      : socket_(run_in(lab.network(Node::fw_2), [] {
+          return UniqueFd(checked(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP), "raw"));
+        })) {
+    const sockaddr_in from = to_sockaddr({kSecond, 0});
+    checked(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from), "bind");
+  }
+
+  void send(const Bytes& payload, std::uint16_t from_port = kReplicationPort) {
+    Bytes datagram;
+    put(datagram, from_port, 2);
+    put(datagram, kReplicationPort, 2);
+    put(datagram, 8 + payload.size(), 2);
+    put(datagram, 0, 2);  // no checksum
+    datagram.insert(datagram.end(), payload.begin(), payload.end());
+    const sockaddr_in target = to_sockaddr({kFirst, 0});
+    checked(::sendto(socket_.get(), datagram.data(), datagram.size(), 0,
+                     reinterpret_cast<const sockaddr*>(&target), sizeof target),
+            "send");
+  }
+
+ private:
+  UniqueFd socket_;
+};
+
+// ---- the pair under traffic
+// --------------------------------------------------------------------------------
+
+constexpr Traffic::Amounts kFewEchoes{
+    .echoes = 5, .downloads = 0, .uploads = 0, .idle = 0, .to_reset = 0, .to_finish = 0};
+
+struct LivePair : DaemonBench {
+  explicit LivePair(const ApplianceSettings& settings = {}) : DaemonBench(settings), services(lab) {
+    start_pair();
+    traffic.emplace(lab, kFewEchoes);
+    probe.emplace(lab);
+    REQUIRE(wait_equal(lab, 5, 30s).empty());
+    REQUIRE(wait_until(5s, [&] { return probe->report().answered >= 100; }));
+    probe->begin();
+    since = status(Node::fw_1)["since"];
+    epoch = status(Node::fw_1)["epoch"];
+    flows = replicated_flows(lab, Node::fw_2);
+  }
+
+  void check_unimpressed() {
+    const Json primary = status(Node::fw_1);
+    CHECK(primary["role"] == "primary");
+    CHECK(primary["since"] == since);
+    CHECK(primary["epoch"] == epoch);
+    CHECK(status(Node::fw_2)["role"] == "backup");
+    CHECK(fw_1.holding() == Holding::all);
+    CHECK(fw_2.holding() == Holding::none);
+    CHECK(difference(flows, replicated_flows(lab, Node::fw_2)) == "");
+    traffic->mark();
+    CHECK(traffic->wait_all_alive(10s).echoes.all());
+    CHECK(probe->report().longest_gap < 500ms);
+    // Replication goes on: new flows arrive.
+    const Traffic later(lab, kFewEchoes);
+    CHECK(wait_equal(lab, 10, 30s) == "");
+    CHECK(status(Node::fw_2)["replication"]["in_sync"] == true);
+  }
+
+  Services services;
+  std::optional<Traffic> traffic;
+  std::optional<Probe> probe;
+  Json since;
+  Json epoch;
+  FlowTable flows;
+};
+
+// Both firewalls saw exactly so many packets that they rejected, and so many of these malformed.
+void check_counted(LivePair& pair, const Json& first_before, const Json& second_before,
+                   std::uint64_t rejected, std::uint64_t malformed) {
+  for (const Node node : {Node::fw_1, Node::fw_2}) {
+    const Json& before = node == Node::fw_1 ? first_before : second_before;
+    const bool counted = pair.wait_status(
+        node,
+        [&](const Json& now) {
+          return vrrp_counter(now, "rejected") == vrrp_counter(before, "rejected") + rejected &&
+                 vrrp_counter(now, "malformed") == vrrp_counter(before, "malformed") + malformed;
+        },
+        kPublished);
+    CAPTURE(before["sync_group"].dump());
+    CAPTURE(pair.status(node)["sync_group"].dump());
+    CHECK(counted);
+  }
+}
+
+bool counters_are_there(LivePair& pair) {
+  const auto there = [](const Json& now) { return !now["sync_group"]["virtual_routers"].empty(); };
+  return pair.wait_status(Node::fw_1, there, kPublished) && pair.wait_status(Node::fw_2, there, kPublished);
+}
+
+}  // namespace
+
+TEST_CASE(
+    "malformed and foreign advertisements of version 3 -> dropped and counted, nobody changes its role") {
+  LivePair pair;
+  REQUIRE(counters_are_there(pair));
+  const Json first = pair.status(Node::fw_1);
+  const Json second = pair.status(Node::fw_2);
+  VrrpStranger stranger(pair.lab);
+
+  constexpr std::uint64_t kRounds = 20;
+  for (std::uint64_t round = 0; round < kRounds; ++round) {
+    // Malformed, one of each class.
+    stranger.send({0x31, 61, 255, 1});
+    stranger.send(Advertisement{.version_and_type = 0x51}.bytes());
+    stranger.send(Advertisement{.version_and_type = 0x32}.bytes());
+    stranger.send(Advertisement{.id = 0}.bytes());
+    stranger.send(Advertisement{.count = 0}.bytes());
+    stranger.send(Advertisement{.count = 200}.bytes());
+    stranger.send(Advertisement{.tail = "more"}.bytes());
+    stranger.send(Advertisement{.interval = 0}.bytes());
+    stranger.send(Advertisement{.right_checksum = false}.bytes());
+    // Well formed and not for us.
+    stranger.send(Advertisement{}.bytes(), 64);
+    stranger.send(Advertisement{.id = 99}.bytes());
+    stranger.send(
+        Advertisement{.version_and_type = 0x21, .interval = 1, .tail = std::string(8, '\0')}.bytes());
+  }
+
+  check_counted(pair, first, second, 12 * kRounds, 9 * kRounds);
+  pair.check_unimpressed();
+}
+
+TEST_CASE(
+    "version 2 advertisements with another password, none, or another interval -> dropped and counted") {
+  LivePair pair({.vrrp_version = 2, .advertisement_interval = "1s"});
+  REQUIRE(counters_are_there(pair));
+  const Json first = pair.status(Node::fw_1);
+  const Json second = pair.status(Node::fw_2);
+  VrrpStranger stranger(pair.lab);
+
+  stranger.send(Advertisement{.version_and_type = 0x21, .interval = 0x0101, .tail = "papas_co"}.bytes(), 254);
+  stranger.send(Advertisement{.version_and_type = 0x21, .interval = 0x0101, .tail = "papas_cX"}.bytes());
+  stranger.send(
+      Advertisement{.version_and_type = 0x21, .interval = 0x0001, .tail = std::string(8, '\0')}.bytes());
+  stranger.send(Advertisement{.version_and_type = 0x21, .interval = 0x0107, .tail = "papas_co"}.bytes());
+  stranger.send(Advertisement{}.bytes());
+  stranger.send(Advertisement{.version_and_type = 0x21, .interval = 0x0201, .tail = "papas_co"}.bytes());
+
+  check_counted(pair, first, second, 6, 1);
+  pair.check_unimpressed();
+}
+
+TEST_CASE(
+    "garbage, forged records and a flood of hellos in the peer's name -> counted, replication goes on") {
+  LivePair pair;
+  const Json before = pair.status(Node::fw_1);
+  ReplicationStranger stranger(pair.lab);
+
+  constexpr std::uint32_t kEach = 100;
+  for (std::uint32_t i = 0; i < kEach; ++i) {
+    stranger.send(Bytes(1 + i, static_cast<std::uint8_t>(i)));           // garbage
+    stranger.send(record(23, 1, 1'000 + i, Bytes(20, 0x11), 900));       // truncated
+    stranger.send(record(23, 1, 1'000'000 + i, Bytes(100, 0x22), 100));  // forged application data
+    stranger.send(record(21, 1, 2'000'000 + i, Bytes(40, 0x33), 40));    // forged alert
+    stranger.send(record(22, 0, i, Bytes{16, 0, 0, 2, 0, 2, 0, 0, 0, 0, 0, 2, 0, 0}, 14));  // a key exchange
+    stranger.send(record(21, 0, i, Bytes{2, 40}, 2));  // a fatal alert in clear
+    stranger.send(Bytes(64, 0x44), 40'000);            // plain UDP, other port
+  }
+  for (std::uint32_t i = 0; i < 20 * kEach; ++i) stranger.send(client_hello(i));
+
+  const bool counted = pair.wait_status(
+      Node::fw_1,
+      [&](const Json& now) {
+        return figure(now, "malformed") >= figure(before, "malformed") + 2 * kEach &&
+               figure(now, "not authentic") >= figure(before, "not authentic") + 2 * kEach;
+      },
+      kPublished);
+  CAPTURE(pair.status(Node::fw_1)["replication"].dump());
+  CHECK(counted);
+  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == true);
+  pair.check_unimpressed();
+}
+
+TEST_CASE("the peer has another key -> refused, and both alarms say that the key differs") {
+  LivePair pair;
+  CHECK(pair.fw_2.terminate(kStop) == 0);
+  const auto other_key = pair.lab.scratch().path() / "other.key";
+  std::ofstream(other_key) << std::string(64, 'b') << '\n' << std::flush;
+  REQUIRE(::chmod(other_key.c_str(), 0600) == 0);
+  pair.fw_2.configure(edited(pair.lab, pair.configuration, pair.key.string(), other_key.string()));
+
+  pair.fw_2.start();
+
+  CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_1, "key differs"); }, 50ms));
+  CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_2, "key differs"); }, 50ms));
+  CHECK(pair.status(Node::fw_1)["role"] == "primary");
+  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == false);
+  CHECK(pair.status(Node::fw_2)["replication"]["in_sync"] == false);
+  CHECK(replicated_flows(pair.lab, Node::fw_2).flows.size() <= pair.flows.flows.size());
+
+  // With the right key it is a replica again.
+  CHECK(pair.fw_2.terminate(kStop) == 0);
+  pair.fw_2.configure(pair.configuration);
+  pair.fw_2.start();
+  CHECK(wait_equal(pair.lab, 5, 30s) == "");
+}
+
+TEST_CASE(
+    "an administrator holds a virtual address by hand -> it stays, an alarm says so, the peer is primary") {
+  DaemonBench b;
+  const std::string theirs = std::string(kInsideVirtualAddress) + "/24";
+  b.lab.run_well(Node::fw_1, {"ip", "address", "add", theirs, "dev", "eth1"});
+  b.fw_2.start();
+  REQUIRE(b.wait_role(Node::fw_2, "primary"));
+
+  b.fw_1.start();
+
+  CHECK(wait_until(30s, [&] { return b.has_alarm(Node::fw_1, "not set by this program"); }, 50ms));
+  const bool settled = wait_until(20s, [&] {
+    return b.fw_2.holding() == Holding::all && b.status(Node::fw_2)["role"] == "primary" &&
+           b.status(Node::fw_1)["role"] == "backup";
+  });
+  CHECK(settled);
+  CHECK(b.lab.links(Node::fw_1).addresses("eth1").contains(kInsideVirtualAddress));
+  CHECK_FALSE(b.lab.links(Node::fw_1).addresses("eth0").contains(kOutsideVirtualAddress));
+  CHECK(b.is_closed(Node::fw_1));
+
+  // Once it is gone, the node can take its place.
+  b.lab.run_well(Node::fw_1, {"ip", "address", "delete", theirs, "dev", "eth1"});
+  CHECK(wait_until(60s, [&] { return b.fw_1.holding() == Holding::all; }));
+  CHECK(b.fw_1.terminate(kStop) == 0);
+}
