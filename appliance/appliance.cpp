@@ -95,8 +95,8 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
               .addresses = addresses_,
               .announcer = announcer_,
               .lease = lease_,
-              .to_vrrp = to_vrrp_,
-              .to_replication = to_replication_}),
+              .to_vrrp = vrrp_orders_,
+              .to_replication = replication_orders_}),
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
       lease_thread_(lease_, std::move(parts.lease_addresses), addresses_, from_lease_, liveness_),
       capture_(std::move(parts.capture), captured_, liveness_),
@@ -121,8 +121,6 @@ void Appliance::run() {
   if (const Status locked = lock_memory(); !locked) {
     log::warning("memory is not locked, a page fault may delay an advertisement: " + locked.error().text);
   }
-  // The replica learns its own table before the first packet may ask for a takeover.
-  to_replication_.try_post(BecomeReplica{});
   {
     const std::jthread control([this](const std::stop_token& stop) { control_.serve(status_, stop); });
     const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
@@ -140,14 +138,17 @@ void Appliance::run() {
       liveness_.beat(ThreadName::failover, now);
       coordinator_.on_timer(now);
       carry_out_outputs();
+      vrrp_orders_.flush();
+      replication_orders_.flush();
       if (now >= next_housekeeping_) keep_house(now);
     }
     ::sd_notify(0, "STOPPING=1");
-  }
-  // After a hand-over there is nothing left to do; after a second signal there is.
-  for (const failover::Step step : {failover::Step::remove_addresses, failover::Step::standby_rules}) {
-    const auto result = steps_.run({.step = step});
-    if (!result->ok) log::warning(result->error);
+    // After a hand-over there is nothing left to do; after a second signal there is. Before the threads are awaited:
+    // one that hangs must not keep the machine open.
+    for (const failover::Step step : {failover::Step::remove_addresses, failover::Step::standby_rules}) {
+      const auto result = steps_.run({.step = step});
+      if (!result->ok) log::warning(result->error);
+    }
   }
 }
 
@@ -169,9 +170,7 @@ void Appliance::read_signals() {
 
 void Appliance::read_vrrp() {
   from_vrrp_.clear_wakeups();
-  while (const auto report = from_vrrp_.take()) {
-    std::visit([this](const auto& what) { on_report(what); }, *report);
-  }
+  drain_vrrp();
   carry_out_outputs();
 }
 
@@ -194,11 +193,12 @@ void Appliance::read_lease() {
 void Appliance::on_report(const vrrp::StateChanged& change) {
   const std::string cause = vrrp::to_string(change.cause, election_);
   const failover::Role role = role_of(change.to);
+  if (change.to != vrrp::State::initialize) {
+    coordinator_.on_role_change(monotonic_now(),
+                                {.to = role, .cause = cause, .at = change.at, .last_heard = change.last_heard});
+  }
   log::write(log::Level::notice, fmt::format("{}: {}", failover::name_of(role), cause),
              {{"role", std::string(failover::name_of(role))}, {"cause", cause}});
-  if (change.to == vrrp::State::initialize) return;
-  coordinator_.on_role_change(monotonic_now(),
-                              {.to = role, .cause = cause, .at = change.at, .last_heard = change.last_heard});
 }
 
 void Appliance::on_report(const vrrp::AnnounceAgain&) { coordinator_.on_announce_again(monotonic_now()); }
@@ -225,7 +225,10 @@ void Appliance::on_report(const sync::CommitFinished& finished) {
 void Appliance::on_report(const sync::PeerChanged& change) {
   const sync::PeerState& peer = change.peer;
   const bool primary = peer.group.role == sync::GroupRole::primary;
-  coordinator_.on_peer(monotonic_now(), {.alive = peer.alive, .primary = primary, .epoch = peer.group.primary_epoch});
+  coordinator_.on_peer(monotonic_now(), {.alive = peer.alive,
+                                         .primary = primary,
+                                         .epoch = peer.group.primary_epoch,
+                                         .obeyed = peer.source_epoch});
   // A peer that can take over shortens the lease at once, not with the next renewal.
   const auto lapsed = lease_.with([this, &peer](Lease& lease) -> std::optional<LeaseReport> {
     const auto lifetime = peer.alive ? kLeaseWithPeer : kLeaseAlone;
@@ -252,7 +255,7 @@ void Appliance::on_report(const sync::InSyncChanged& change) {
     board.replication.in_sync = change.in_sync;
     board.replication.in_sync_reason = change.reason;
   });
-  if (!to_vrrp_.try_post(SetInSync{change.in_sync})) alarm("the vrrp thread does not take orders");
+  vrrp_orders_.post(SetInSync{change.in_sync});
 }
 
 void Appliance::on_report(const sync::Notice& notice) { alarm(notice.text); }
@@ -284,11 +287,14 @@ void Appliance::carry_out(const failover::Output& output) {
         if constexpr (std::is_same_v<What, failover::RunStep>) {
           run_step(what);
         } else if constexpr (std::is_same_v<What, failover::AnnounceRound>) {
+          // Not after the election has stepped down: it would draw the neighbours back from the new primary.
+          drain_vrrp();
+          if (coordinator_.role() != failover::Role::primary) return;
           if (const Status announced = steps_.announce(); !announced) alarm(announced.error().text);
         } else if constexpr (std::is_same_v<What, failover::RaiseEpoch>) {
-          to_replication_.try_post(BecomeSource{what.epoch});
+          replication_orders_.post(BecomeSource{what.epoch});
         } else if constexpr (std::is_same_v<What, failover::ResumeClaims>) {
-          to_vrrp_.try_post(StartClaims{});
+          vrrp_orders_.post(StartClaims{});
         } else if constexpr (std::is_same_v<What, failover::RoleReached>) {
           reached(what.timeline);
         } else if constexpr (std::is_same_v<What, failover::Alarm>) {
@@ -301,11 +307,14 @@ void Appliance::carry_out(const failover::Output& output) {
       output);
 }
 
-void Appliance::run_step(const failover::RunStep& step) {
-  // The election may have changed its mind while the last step ran: a newer plan goes first.
+void Appliance::drain_vrrp() {
   while (const auto report = from_vrrp_.take()) {
     std::visit([this](const auto& what) { on_report(what); }, *report);
   }
+}
+
+void Appliance::run_step(const failover::RunStep& step) {
+  drain_vrrp();  // the election may have changed its mind while the last step ran: a newer plan goes first
   if (!coordinator_.is_current(step)) return;
   if (const auto result = steps_.run(step)) coordinator_.on_step_finished(monotonic_now(), *result);
 }
@@ -340,7 +349,9 @@ void Appliance::tell_group_state() {
                                .priority = election_.priority,
                                .legs_up = legs_up_,
                                .primary_epoch = coordinator_.epoch()};
-  if (state != told_state_ && to_replication_.try_post(state)) told_state_ = state;
+  if (state == told_state_) return;
+  told_state_ = state;
+  replication_orders_.post(state);
 }
 
 void Appliance::keep_house(Instant now) {
@@ -352,11 +363,21 @@ void Appliance::keep_house(Instant now) {
     board.rules = steps_.rules();
     board.epoch = coordinator_.epoch();
   });
-  if (const auto hanging = liveness_.hanging(now, kHangLimit)) {
-    alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
-  } else {
-    ::sd_notify(0, "WATCHDOG=1");
+  if (!coordinator_.plan_under_way()) {
+    if (const Status mended = steps_.mend(coordinator_.role()); !mended) alarm(mended.error().text);
   }
+  watch_threads(now);
+}
+
+// A thread that hangs is told once. The process is given up to systemd's watchdog only for what nobody else does
+// better: a lone node whose replication hangs goes on forwarding.
+void Appliance::watch_threads(Instant now) {
+  const auto hanging = liveness_.hanging(now, kHangLimit);
+  if (hanging && hanging != told_hanging_) alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
+  told_hanging_ = hanging;
+  const bool replicates = hanging == ThreadName::replication || hanging == ThreadName::capture;
+  const bool peer_alive = status_.with([](const StatusBoard& board) { return board.replication.peer_alive; });
+  if (!hanging || (replicates && !peer_alive)) ::sd_notify(0, "WATCHDOG=1");
 }
 
 std::string_view name_of(ThreadName thread) {

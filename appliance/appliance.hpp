@@ -69,6 +69,7 @@ class Appliance {
   void on_report(const LeaseLapsed& lapsed);
   void on_report(const LeaseFailed& failed);
 
+  void drain_vrrp();
   void carry_out_outputs();
   void carry_out(const failover::Output& output);
   void run_step(const failover::RunStep& step);
@@ -76,6 +77,7 @@ class Appliance {
   void alarm(std::string text);
   void tell_group_state();
   void keep_house(Instant now);
+  void watch_threads(Instant now);
 
   const config::Node& node_;
   const config::Node& peer_;
@@ -91,6 +93,8 @@ class Appliance {
   CapturedBatches captured_{8192};              // capture     -> replication
   LeaseReports from_lease_{64};                 // lease       -> failover
   LeaseBook lease_;                             // failover, lease
+  Sender<VrrpCommand> vrrp_orders_{to_vrrp_};
+  Sender<ReplicationCommand> replication_orders_{to_replication_};
 
   std::vector<vrrp::VirtualAddress> addresses_;
   vrrp::VirtualAddresses kernel_addresses_;
@@ -107,6 +111,7 @@ class Appliance {
 
   sync::GroupState told_state_;
   bool legs_up_ = false;
+  std::optional<ThreadName> told_hanging_;
   bool ready_told_ = false;
   bool exit_ = false;
   Instant next_housekeeping_{};

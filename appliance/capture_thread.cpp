@@ -9,6 +9,11 @@
 #include "appliance/realtime.hpp"
 
 namespace ftfw {
+namespace {
+
+constexpr int kBatchesPerRound = 256;
+
+}  // namespace
 
 CaptureThread::CaptureThread(sync::Capture capture, CapturedBatches& captured, Liveness& liveness)
     : capture_(std::move(capture)), captured_(captured), liveness_(liveness) {}
@@ -28,8 +33,10 @@ void CaptureThread::run(const std::stop_token& stop) {
   }
 }
 
+// A bounded number of batches a round, so that the thread shows that it lives and hears a stop in any flood; the
+// descriptor stays readable for the next round.
 void CaptureThread::read_events() {
-  for (;;) {
+  for (int batch = 0; batch < kBatchesPerRound; ++batch) {
     auto captured = capture_.read();
     if (!captured) return;
     const bool done = captured->events.empty() && !captured->overrun;

@@ -67,10 +67,12 @@ vrrp::RoleLimit role_limit_of(StartRole role) {
 }
 
 Started<std::size_t> choose_node(const config::Config& config, const Options& options, const Machine& machine) {
+  std::vector<std::string> missing;
   for (const config::InterfaceUse& use : missing_interfaces(config, machine)) {
-    return refuse(fmt::format("{}:{}:{}: this machine has no interface {} (for {})", options.config_path, use.where.line,
-                              use.where.column, use.name, use.used_for));
+    missing.push_back(fmt::format("{}:{}:{}: error: this machine has no interface {} (for {})", options.config_path,
+                                  use.where.line, use.where.column, use.name, use.used_for));
   }
+  if (!missing.empty()) return refuse(fmt::format("{}", fmt::join(missing, "\n")));
   const auto node = config::recognise_node(config, machine.addresses, options.node);
   if (!node) return refuse(node.error());
   return *node;
@@ -244,11 +246,12 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   auto loader = firewall::Loader::open(firewall::build_guard(config));
   if (!loader) return refuse(loader.error());
   if (const auto closed = loader->close(); !closed) return refuse(joined(closed.error(), options.config_path));
+  auto firewall = prepare_firewall(config, options.config_path, std::move(*loader));
+  if (!firewall) return std::unexpected(firewall.error());
+  // After the rules: their ct expressions make the kernel load connection tracking, whose settings are among these.
   Sysctls sysctls(config, options.state_directory + "/sysctls");
   const RestoreSysctls restore(sysctls);
   if (const Status applied = sysctls.apply(); !applied) return refuse(applied.error());
-  auto firewall = prepare_firewall(config, options.config_path, std::move(*loader));
-  if (!firewall) return std::unexpected(firewall.error());
 
   auto kernel_addresses = vrrp::VirtualAddresses::open();
   if (!kernel_addresses) return refuse(kernel_addresses.error());

@@ -15,6 +15,8 @@ namespace {
 
 // At most so many batches of events in one round, so that acknowledgements and timers keep their turn in a burst.
 constexpr int kBatchesPerRound = 64;
+// The same trouble again is no news for so long.
+constexpr Duration kBetweenTroubles = 10s;
 
 std::string_view text_of(sync::HandshakeFailure reason) {
   switch (reason) {
@@ -36,6 +38,7 @@ ReplicationThread::ReplicationThread(sync::Settings settings, std::uint64_t inst
       channel_(std::move(channel)),
       table_(std::move(table)),
       mailboxes_(mailboxes),
+      reports_(mailboxes.reports),
       status_(status),
       liveness_(liveness) {}
 
@@ -60,6 +63,7 @@ void ReplicationThread::run(const std::stop_token& stop) {
     engine_.on_timer(now);
     carry_out_outputs();
     step_dump();
+    reports_.flush();
     if (now >= next_publication_) publish(now);
   }
   channel_->close();
@@ -80,8 +84,7 @@ std::optional<Instant> ReplicationThread::next_deadline() const {
 void ReplicationThread::obey_commands() {
   mailboxes_.commands.clear_wakeups();
   while (const auto command = mailboxes_.commands.take()) {
-    // What was captured before the order belongs before it.
-    take_captured();
+    take_captured();  // most of what was captured before the order goes before it
     const Instant now = monotonic_now();
     std::visit(
         [this, now](const auto& what) {
@@ -161,7 +164,7 @@ void ReplicationThread::carry_out(sync::Output& output) {
           if constexpr (std::is_same_v<What, sync::PeerChanged>) {
             if (std::exchange(peer_alive_, what.peer.alive) && !what.peer.alive) channel_->lost(monotonic_now());
           }
-          mailboxes_.reports.try_post(std::move(what));
+          reports_.post(std::move(what));
         }
       },
       output);
@@ -211,7 +214,13 @@ void ReplicationThread::end_dump(bool complete) {
   carry_out_outputs();
 }
 
-void ReplicationThread::trouble(std::string text) { mailboxes_.reports.try_post(Trouble{std::move(text)}); }
+void ReplicationThread::trouble(std::string text) {
+  const Instant now = monotonic_now();
+  if (text == last_trouble_ && now - last_trouble_at_ < kBetweenTroubles) return;
+  last_trouble_ = text;
+  last_trouble_at_ = now;
+  reports_.post(Trouble{std::move(text)});
+}
 
 void ReplicationThread::publish(Instant now) {
   next_publication_ = now + kBeatInterval;
@@ -235,6 +244,9 @@ void ReplicationThread::publish(Instant now) {
         {"stale epoch", counters.stale_epoch},
         {"malformed", counters.frames_malformed + channel.malformed},
         {"not authentic", channel.not_accepted + channel.foreign},
+        {"hellos answered", channel.hellos_answered},
+        {"hellos not answered", channel.hellos_limited},
+        {"handshakes failed", channel.handshakes_failed},
         {"overruns", counters.overruns},
         {"full sends", counters.full_sends_finished},
         {"swept", counters.swept}};

@@ -48,11 +48,14 @@ class ReplicationThread {
   std::unique_ptr<sync::Channel> channel_;
   sync::ConntrackTable table_;
   Mailboxes mailboxes_;
+  Sender<ReplicationReport> reports_;
   SharedStatus& status_;
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<std::uint64_t> dump_;  // the one under way
   bool peer_alive_ = false;
+  std::string last_trouble_;
+  Instant last_trouble_at_{};
   std::optional<sync::HandshakeFailure> told_failure_;  // once, until an association is up
   Instant next_publication_{};
 };

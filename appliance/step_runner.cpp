@@ -31,28 +31,17 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
   switch (step.step) {
     case Step::activate_rules: done = activate_rules(); break;
     case Step::commit:
-      if (parts_.to_replication.try_post(Commit{step.plan})) return std::nullopt;
-      done = fail(Blame::system, "the replication thread does not take orders");
-      break;
+      parts_.to_replication.post(Commit{step.plan});
+      return std::nullopt;
     case Step::add_addresses: done = add_addresses(); break;
     case Step::announce: done = announce(); break;
-    case Step::become_source:
-      if (!parts_.to_replication.try_post(BecomeSource{step.epoch})) {
-        done = fail(Blame::system, "the replication thread does not take orders");
-      }
-      break;
+    case Step::become_source: parts_.to_replication.post(BecomeSource{step.epoch}); break;
     case Step::lower_shield: done = lower_shield(); break;
     case Step::remove_addresses: done = remove_addresses(); break;
-    case Step::release_claim:
-      if (!parts_.to_vrrp.try_post(ReleaseClaim{})) done = fail(Blame::system, "the vrrp thread does not take orders");
-      break;
+    case Step::release_claim: parts_.to_vrrp.post(ReleaseClaim{}); break;
     case Step::await_peer: break;  // the coordinator waits by itself
     case Step::standby_rules: done = standby_rules(); break;
-    case Step::become_replica:
-      if (!parts_.to_replication.try_post(BecomeReplica{})) {
-        done = fail(Blame::system, "the replication thread does not take orders");
-      }
-      break;
+    case Step::become_replica: parts_.to_replication.post(BecomeReplica{}); break;
   }
   return failover::StepResult{
       .plan = step.plan, .step = step.step, .ok = done.has_value(), .error = done ? "" : done.error().text};
@@ -66,6 +55,7 @@ Status StepRunner::activate_rules() {
 
 Status StepRunner::lower_shield() {
   Status lowered = status_of(parts_.loader.lower_shield());
+  shield_remains_ = !lowered;
   if (lowered) rules_ = "active";
   return lowered;
 }
@@ -74,8 +64,17 @@ Status StepRunner::standby_rules() {
   Status asleep = status_of(parts_.loader.sleep());
   // The tables may be gone or changed by somebody: then the guard alone, which forwards nothing, and a new load.
   if (!asleep) asleep = status_of(parts_.loader.stand_by(parts_.ruleset));
+  rules_remain_ = !asleep;
   if (asleep) rules_ = "asleep behind the guard";
   return asleep;
+}
+
+Status StepRunner::mend(failover::Role role) {
+  if (role == failover::Role::primary) return shield_remains_ ? lower_shield() : Status{};
+  Status mended;
+  if (addresses_remain_) mended = remove_addresses();
+  if (Status asleep = rules_remain_ ? standby_rules() : Status{}; !asleep) mended = std::move(asleep);
+  return mended;
 }
 
 Status StepRunner::add_addresses() {
@@ -92,7 +91,9 @@ Status StepRunner::add_addresses() {
 Status StepRunner::remove_addresses() {
   return parts_.lease.with([this](Lease& lease) -> Status {
     lease.held = false;
-    return parts_.kernel_addresses.remove(parts_.addresses);
+    Status removed = parts_.kernel_addresses.remove(parts_.addresses);
+    addresses_remain_ = !removed;
+    return removed;
   });
 }
 

@@ -27,14 +27,18 @@ class StepRunner {
     const std::vector<vrrp::VirtualAddress>& addresses;  // what the group has
     vrrp::Announcer& announcer;
     LeaseBook& lease;
-    VrrpCommands& to_vrrp;
-    ReplicationCommands& to_replication;
+    Sender<VrrpCommand>& to_vrrp;
+    Sender<ReplicationCommand>& to_replication;
   };
 
   explicit StepRunner(Parts parts) : parts_(parts) {}
 
   // The result of a step that is done when this returns; nothing for `commit`, which replication answers.
   std::optional<failover::StepResult> run(const failover::RunStep& step);
+
+  // Tries again what failed in the last plan and must not stay so: addresses of a node that is not primary, rules that
+  // do not sleep, a shield that is still up. Call it while no plan is under way.
+  Status mend(failover::Role role);
 
   // One gratuitous ARP of every virtual address. An interface that refuses is named; the others are sent.
   Status announce();
@@ -50,6 +54,9 @@ class StepRunner {
   Status remove_addresses();
 
   Parts parts_;
+  bool addresses_remain_ = false;
+  bool rules_remain_ = false;
+  bool shield_remains_ = false;
   std::string rules_ = "asleep behind the guard";
 };
 

@@ -36,7 +36,8 @@ VrrpThread::VrrpThread(vrrp::Settings settings, VrrpCommands& commands, VrrpRepo
       commands_(commands),
       reports_(reports),
       liveness_(liveness),
-      sockets_(engine_.settings().routers.size()) {}
+      sockets_(engine_.settings().routers.size()),
+      send_failures_(engine_.settings().routers.size()) {}
 
 Status VrrpThread::open() {
   auto links = vrrp::LinkWatch::open(interfaces_of(engine_.settings()));
@@ -59,7 +60,7 @@ Status VrrpThread::open() {
 void VrrpThread::run(const std::stop_token& stop) {
   name_this_thread("ftfw-vrrp");
   if (const Status realtime = use_realtime_scheduling(kVrrpPriority); !realtime) {
-    reports_.try_post(Trouble{"vrrp thread runs without real-time scheduling: " + realtime.error().text});
+    reports_.post(Trouble{"vrrp thread runs without real-time scheduling: " + realtime.error().text});
   }
   const std::stop_callback wake(stop, [this] { loop_.wake(); });
   const Instant start = monotonic_now();
@@ -73,6 +74,7 @@ void VrrpThread::run(const std::stop_token& stop) {
     liveness_.beat(ThreadName::vrrp, now);
     engine_.on_timer(now);
     carry_out_outputs();
+    reports_.flush();
     if (now >= next_status_) report_status(now);
   }
 }
@@ -85,7 +87,7 @@ std::optional<Instant> VrrpThread::next_deadline() const {
 void VrrpThread::read_links() {
   const auto changes = links_->read();
   if (!changes) {
-    reports_.try_post(Trouble{"link events: " + changes.error().text});
+    reports_.post(Trouble{"link events: " + changes.error().text});
     return;
   }
   const Instant now = monotonic_now();
@@ -96,7 +98,7 @@ void VrrpThread::read_links() {
 void VrrpThread::use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated) {
   if (recreated && state.exists()) {
     if (const Status joined = sockets_[router]->rejoin(); !joined) {
-      reports_.try_post(Trouble{engine_.settings().routers[router].interface + ": " + joined.error().text});
+      reports_.post(Trouble{engine_.settings().routers[router].interface + ": " + joined.error().text});
     }
   }
   engine_.on_link(now, router, state.up, state.primary_address);
@@ -141,7 +143,7 @@ void VrrpThread::carry_out_outputs() {
           if constexpr (std::is_same_v<What, vrrp::SendAdvertisement>) {
             send(what);
           } else {
-            reports_.try_post(std::move(what));
+            reports_.post(std::move(what));
           }
         },
         output);
@@ -149,17 +151,21 @@ void VrrpThread::carry_out_outputs() {
 }
 
 void VrrpThread::send(const vrrp::SendAdvertisement& advertisement) {
+  // An address that went away a moment ago: the link event that says so is on its way to the engine.
   const auto source = links_->state(advertisement.router).primary_address;
-  if (!source) return;
-  const Status sent = sockets_[advertisement.router]->send(advertisement.packet, *source);
-  const int error = sent ? 0 : sent.error().code;
-  if (error != 0) ++send_failures_;
-  if (error != 0 && error != last_send_error_) {
-    reports_.try_post(Trouble{"advertisement on " + engine_.settings().routers[advertisement.router].interface +
+  int error = EADDRNOTAVAIL;
+  if (source) {
+    const Status sent = sockets_[advertisement.router]->send(advertisement.packet, *source);
+    error = sent ? 0 : sent.error().code;
+  }
+  SendFailures& failures = send_failures_[advertisement.router];
+  if (error != 0) ++failures.count;
+  if (error != 0 && error != failures.last_error) {
+    reports_.post(Trouble{"advertisement on " + engine_.settings().routers[advertisement.router].interface +
                                    " not sent: " + std::strerror(error) +
                                    (error == EPERM ? " (a packet filter drops protocol 112)" : "")});
   }
-  last_send_error_ = error;
+  failures.last_error = error;
 }
 
 void VrrpThread::report_status(Instant now) {
@@ -187,9 +193,9 @@ void VrrpThread::report_status(Instant now) {
                       {"malformed", sum(counters.malformed) + sockets_[i]->malformed()},
                       {"priority zero", counters.priority_zero_received},
                       {"address mismatch", counters.address_mismatch},
-                      {"send failures", send_failures_}};
+                      {"send failures", send_failures_[i].count}};
   }
-  reports_.try_post(std::move(status));
+  reports_.post(std::move(status));
 }
 
 }  // namespace ftfw

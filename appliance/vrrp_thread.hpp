@@ -1,5 +1,7 @@
 // The vrrp thread: the election engine with its raw sockets, the link events and the timers. SCHED_FIFO, memory locked;
-// it opens no file, takes no lock and makes no call that waits. What it has to say goes into a mailbox.
+// it opens no file, takes no lock and writes no log line: what it has to say goes into a mailbox. The one call that can
+// wait is reading the links anew (in the kernel, behind the lock of rtnetlink) after link events were lost or an
+// interface was made again.
 #pragma once
 
 #include <array>
@@ -37,13 +39,16 @@ class VrrpThread {
 
   vrrp::Engine engine_;
   VrrpCommands& commands_;
-  VrrpReports& reports_;
+  Sender<VrrpReport> reports_;
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<vrrp::LinkWatch> links_;
   std::vector<std::optional<vrrp::AdvertisementSocket>> sockets_;  // per router; none while its interface is gone
-  std::uint64_t send_failures_ = 0;
-  int last_send_error_ = 0;   // told once until it changes
+  struct SendFailures {
+    std::uint64_t count = 0;
+    int last_error = 0;  // told once until it changes
+  };
+  std::vector<SendFailures> send_failures_;  // per router
   Instant next_status_{};
 };
 

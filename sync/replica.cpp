@@ -178,7 +178,7 @@ std::optional<wire::Message> Replica::request_due(Instant now, const PeerState& 
 Replica::InSync Replica::in_sync(const PeerState& peer, std::uint64_t session) const {
   if (!peer.alive) return {true, "no living peer to wait for"};
   if (peer.role != Role::source) return {true, "the peer is not primary, there is nothing to wait for"};
-  if (peer.source_epoch < epoch_) return {true, "the peer is the source of an old epoch"};
+  if (peer.source_epoch < epoch_) return {false, "the peer is the source of an old epoch"};
   const From from{.epoch = peer.source_epoch, .session = session};
   if (complete_ == from) return {true, "holds what the source holds"};
   if (begun_ != from) return {false, "waiting for the source's full send"};

@@ -2,9 +2,12 @@
 
 #include <fmt/chrono.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstdint>
 #include <iterator>
 
 namespace ftfw::log {
@@ -18,6 +21,11 @@ struct Settings {
 Settings& settings() {
   static Settings instance;
   return instance;
+}
+
+std::atomic<std::uint64_t>& left_out() {
+  static std::atomic<std::uint64_t> count;
+  return count;
 }
 
 std::string_view name_of(Level level) {
@@ -76,7 +84,14 @@ void write(Level level, std::string_view message, std::initializer_list<Field> f
       line += "}\n";
       break;
   }
-  // One write a line, so lines of two threads do not mix. A log that cannot be written has nowhere to say so.
+  // One write a line, so lines of two threads do not mix. A journal or terminal that stands still must not hold up a
+  // takeover: the line is left out, counted, and the count is told when there is room again.
+  pollfd ready{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+  if (::poll(&ready, 1, 0) != 1 || (ready.revents & POLLOUT) == 0) {
+    ++left_out();
+    return;
+  }
+  if (const std::uint64_t count = left_out().exchange(0); count > 0) line += fmt::format("{} log lines were left out before this one\n", count);
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, line.data(), line.size());
 }
 

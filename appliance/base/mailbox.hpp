@@ -9,6 +9,7 @@
 #include <atomic>
 #include <bit>
 #include <cstdint>
+#include <deque>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -39,6 +40,11 @@ class Mailbox {
     return true;
   }
 
+  // Producer thread: the next try_post will be taken.
+  bool has_room() const {
+    return tail_.load(std::memory_order_relaxed) - head_.load(std::memory_order_acquire) < slots_.size();
+  }
+
   // Consumer thread: the oldest message, or nothing.
   std::optional<T> take() {
     const std::size_t head = head_.load(std::memory_order_relaxed);
@@ -65,6 +71,42 @@ class Mailbox {
   alignas(64) std::atomic<std::size_t> head_{0};
   alignas(64) std::atomic<std::size_t> tail_{0};
   std::atomic<std::uint64_t> refused_{0};
+};
+
+// The producer's end for messages that must arrive (a change of role, an answer to a step): what the mailbox has no room
+// for is kept in order and offered again by flush(), which the producer calls in every round of its loop. Only beyond
+// kMaxKept is anything lost, and that is counted.
+template <typename T>
+class Sender {
+ public:
+  static constexpr std::size_t kMaxKept = 4096;
+
+  explicit Sender(Mailbox<T>& mailbox) : mailbox_(mailbox) {}
+
+  void post(T message) {
+    flush();
+    if (kept_.empty() && mailbox_.has_room()) {
+      mailbox_.try_post(std::move(message));
+    } else if (kept_.size() < kMaxKept) {
+      kept_.push_back(std::move(message));
+    } else {
+      ++lost_;
+    }
+  }
+
+  void flush() {
+    while (!kept_.empty() && mailbox_.has_room()) {
+      mailbox_.try_post(std::move(kept_.front()));
+      kept_.pop_front();
+    }
+  }
+
+  std::uint64_t lost() const { return lost_; }
+
+ private:
+  Mailbox<T>& mailbox_;
+  std::deque<T> kept_;
+  std::uint64_t lost_ = 0;
 };
 
 }  // namespace ftfw

@@ -9,17 +9,30 @@
 
 namespace ftfw {
 
+namespace {
+
+std::unexpected<Error> refused_option(const std::string& option) {
+  const int error = errno;
+  if (error == EPERM) {
+    return fail(Blame::system, option + " on a netlink socket is not permitted: CAP_NET_ADMIN is missing (start as root, or by the unit)",
+                error);
+  }
+  return fail_errno(option + " on a netlink socket", error);
+}
+
+}  // namespace
+
 Result<NetlinkSocket> NetlinkSocket::open(const Options& options) {
   NetlinkSocket opened(::mnl_socket_open2(options.bus, SOCK_CLOEXEC | (options.blocking ? 0 : SOCK_NONBLOCK)));
   if (opened.socket_ == nullptr) return fail_errno("open a netlink socket", errno);
   const int fd = opened.fd();
   if (options.receive_buffer_bytes > 0 && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &options.receive_buffer_bytes,
                                                        sizeof options.receive_buffer_bytes) != 0) {
-    return fail_errno("SO_RCVBUFFORCE on a netlink socket", errno);
+    return refused_option("SO_RCVBUFFORCE");
   }
   if (options.send_buffer_bytes > 0 && ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &options.send_buffer_bytes,
                                                     sizeof options.send_buffer_bytes) != 0) {
-    return fail_errno("SO_SNDBUFFORCE on a netlink socket", errno);
+    return refused_option("SO_SNDBUFFORCE");
   }
   int on = 1;
   // Both only enrich error answers; a kernel without them still works.

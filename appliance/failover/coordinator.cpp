@@ -34,8 +34,7 @@ void Coordinator::on_role_change(Instant now, RoleChange change) {
     return;
   }
   if (change.to == Role::primary) {
-    epoch_ = std::max(epoch_, peer_.epoch) + 1;
-    resume_claims_at_.reset();
+    epoch_ = std::max({epoch_, peer_.epoch, peer_.obeyed}) + 1;
   }
   begin(now, transition_of(former, change.to), change.to, std::move(change.cause), change.at, change.last_heard);
 }
@@ -69,14 +68,19 @@ void Coordinator::on_step_finished(Instant now, const StepResult& result) {
 
 void Coordinator::on_peer(Instant, const PeerView& peer) {
   peer_ = peer;
-  if (role_ == Role::primary && peer.alive && !peer.primary && peer.epoch >= epoch_) {
-    epoch_ = peer.epoch + 1;
+  // What the peer obeys is our own epoch in an undisturbed pair; what it claimed itself must be older.
+  if (role_ == Role::primary && peer.alive && !peer.primary && (peer.epoch >= epoch_ || peer.obeyed > epoch_)) {
+    epoch_ = std::max(peer.epoch, peer.obeyed) + 1;
     outputs_.push_back(RaiseEpoch{epoch_});
   }
 }
 
 void Coordinator::on_active_peer_heard(Instant now) {
-  if (plan_ && current_step() == Step::await_peer) finish_step(now, true);
+  if (plan_ && current_step() == Step::await_peer) {
+    finish_step(now, true);
+  } else if (role_ == Role::backup && leftovers_possible_ && !stopping_) {
+    begin(now, Transition::give_way, Role::backup, "another node is primary", now, std::nullopt);
+  }
 }
 
 void Coordinator::on_lease_lapsed(Instant now) {
@@ -179,6 +183,7 @@ void Coordinator::start_step(Instant now) {
 void Coordinator::finish_step(Instant now, bool ok) {
   const Step step = current_step();
   plan_->timeline.steps.push_back({step, now - plan_->step_started, ok});
+  if (step == Step::add_addresses || step == Step::remove_addresses) leftovers_possible_ = false;
   if (traffic_waits_for(step)) plan_->timeline.total = now - plan_->timeline.decided;
   if (step == Step::announce) {
     for (const Duration offset : settings_.announcement_rounds) announcements_due_.push_back(now + offset);
@@ -192,6 +197,10 @@ void Coordinator::finish_step(Instant now, bool ok) {
 }
 
 void Coordinator::finish_plan(Instant) {
+  if (plan_->timeline.transition == Transition::take_over) {
+    withdrawals_in_a_row_ = 0;
+    resume_claims_at_.reset();
+  }
   outputs_.push_back(RoleReached{std::move(plan_->timeline)});
   plan_.reset();
   if (stopping_ && !std::exchange(ready_to_exit_, true)) outputs_.push_back(ReadyToExit{});
@@ -225,7 +234,9 @@ void Coordinator::step_limit_reached(Instant now) {
 void Coordinator::withdraw(Instant now, std::string cause) {
   role_ = Role::backup;
   begin(now, Transition::withdraw, Role::backup, std::move(cause), now, std::nullopt);
-  resume_claims_at_ = now + settings_.budgets.retry_claim;
+  // What failed may fail again (an address that an administrator holds), and each try disturbs a healthy peer.
+  const Duration pause = settings_.budgets.retry_claim * (1 << std::min(withdrawals_in_a_row_++, 10));
+  resume_claims_at_ = now + std::min(pause, settings_.budgets.retry_claim_limit);
 }
 
 }  // namespace ftfw::failover

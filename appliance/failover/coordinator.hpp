@@ -30,7 +30,8 @@ struct RoleChange {
 struct PeerView {
   bool alive = false;
   bool primary = false;
-  std::uint64_t epoch = 0;  // the highest it knows
+  std::uint64_t epoch = 0;   // of its own last take-over
+  std::uint64_t obeyed = 0;  // of the source that it obeys or has obeyed
 };
 
 struct StepResult {
@@ -129,6 +130,8 @@ class Coordinator {
   bool stopping_ = false;
   bool ready_to_exit_ = false;
   std::optional<Instant> resume_claims_at_;
+  int withdrawals_in_a_row_ = 0;
+  bool leftovers_possible_ = true;  // addresses of a former run may stand
   std::vector<Instant> announcements_due_;   // ascending
   std::uint64_t late_answers_ = 0;
   std::vector<Output> outputs_;

@@ -29,6 +29,13 @@ constexpr std::array kGiveWay{
     PlannedStep{Step::become_replica},
 };
 
+// A lone node that was restarted must not take its addresses away: nobody else serves them. They are adopted with the
+// claim, or removed as soon as another node is heard as Active.
+constexpr std::array kStandBy{
+    PlannedStep{Step::standby_rules},
+    PlannedStep{Step::become_replica},
+};
+
 constexpr std::array kWithdraw{
     PlannedStep{Step::remove_addresses},
     PlannedStep{Step::release_claim},
@@ -42,7 +49,7 @@ std::span<const PlannedStep> steps_of(Transition transition) {
   switch (transition) {
     case Transition::take_over: return kTakeOver;
     case Transition::hand_over: return kHandOver;
-    case Transition::stand_by:
+    case Transition::stand_by: return kStandBy;
     case Transition::give_way:
     case Transition::fault: return kGiveWay;
     case Transition::withdraw: return kWithdraw;

@@ -29,7 +29,7 @@ enum class Step : std::uint8_t {
 };
 
 enum class Transition : std::uint8_t {
-  stand_by,   // from the start to backup: what a former run left is closed
+  stand_by,   // from the start to backup: closed, but addresses that a former run left stay for their lease
   take_over,  // to primary
   hand_over,  // to backup on purpose: SIGTERM, switchover
   give_way,   // to backup by a lost election or own lateness
@@ -58,7 +58,8 @@ struct Budgets {
   Duration commit = 200ms;     // then the plan goes on under the shield
   Duration shield = 5s;        // then the shield is lowered although the commit is not finished
   Duration await_peer = 4s;    // at most one down interval; SIGTERM is bounded by 5 s in all
-  Duration retry_claim = 10s;  // after a withdrawal
+  Duration retry_claim = 10s;  // after a withdrawal; doubled by each further one in a row
+  Duration retry_claim_limit = 10min;
 };
 
 }  // namespace ftfw::failover

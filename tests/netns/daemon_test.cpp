@@ -118,7 +118,7 @@ TEST_CASE("without CAP_NET_ADMIN -> exit code 4, and nothing was changed") {
 
   const Outcome outcome =
       b.fw_1.try_start({}, {"setpriv", "--bounding-set", "-net_admin", "--inh-caps", "-net_admin"});
-  check_refused(outcome, 4, {"not permitted"});
+  check_refused(outcome, 4, {"not permitted", "CAP_NET_ADMIN"});
 
   CHECK(b.lab.run_well(Node::fw_1, {"nft", "list", "ruleset"}).empty());
   b.check_harmless(Node::fw_1, before);

@@ -108,10 +108,7 @@ void Node::resume() {
   // The process finds everything that came meanwhile at once, in order, as a socket would give it.
   const std::deque<Input> inputs = std::exchange(held_back_, {});
   for (const Input& run : inputs) input(run);
-  if (process_) {
-    renew_lease();
-    pump();
-  }
+  pump();
 }
 
 void Node::set_leg(std::size_t leg, bool up) {
@@ -274,7 +271,8 @@ void Node::carry_out(const sync::Output& output) {
           later(kThreadHop, [this, peer = what.peer](SimulatedProcess& process) {
             process.coordinator.on_peer(queue_.now(), {.alive = peer.alive,
                                                        .primary = peer.group.role == sync::GroupRole::primary,
-                                                       .epoch = peer.group.primary_epoch});
+                                                       .epoch = peer.group.primary_epoch,
+                                                       .obeyed = peer.source_epoch});
           });
         } else if constexpr (std::is_same_v<What, sync::InSyncChanged>) {
           on_change(what.in_sync ? "in sync " + what.reason : "not in sync: " + what.reason);

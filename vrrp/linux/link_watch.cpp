@@ -80,12 +80,18 @@ Result<LinkWatch> LinkWatch::open(std::vector<std::string> interfaces) {
 }
 
 Status LinkWatch::read_tables() {
+  // What is known stays until all of the new is there: a failed dump must not look like a lost link.
+  const std::vector<Entry> known = entries_;
   for (Entry& entry : entries_) {
     entry.state = {};
     entry.addresses.clear();
   }
-  if (auto links = dump(RTM_GETLINK); !links) return links;
-  if (auto addresses = dump(RTM_GETADDR); !addresses) return addresses;
+  Status read = dump(RTM_GETLINK);
+  if (read) read = dump(RTM_GETADDR);
+  if (!read) {
+    entries_ = known;
+    return read;
+  }
   tables_are_stale_ = false;
   return {};
 }

@@ -68,7 +68,7 @@ TEST_CASE("the plans are pinned: rules, flows, addresses, announcement, source")
   CHECK(order_of(Transition::give_way) ==
         std::vector{Step::remove_addresses, Step::standby_rules, Step::become_replica});
   CHECK(order_of(Transition::fault) == order_of(Transition::give_way));
-  CHECK(order_of(Transition::stand_by) == order_of(Transition::give_way));
+  CHECK(order_of(Transition::stand_by) == std::vector{Step::standby_rules, Step::become_replica});
   CHECK(order_of(Transition::withdraw) ==
         std::vector{Step::remove_addresses, Step::release_claim, Step::standby_rules, Step::become_replica});
 }
@@ -95,6 +95,35 @@ TEST_CASE("the epoch of a takeover is greater than any that the peer has shown")
   bench.coordinator.on_peer(bench.now, {.alive = true, .primary = true, .epoch = 41});
   bench.become_primary();
   CHECK(bench.coordinator.epoch() == 42);
+}
+
+TEST_CASE("the epoch is also greater than the one that the peer obeys, and equal to it nothing is raised") {
+  Bench bench;
+  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 0, .obeyed = 5});
+  bench.become_primary();
+  CHECK(bench.coordinator.epoch() == 6);
+  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 0, .obeyed = 6});
+  bench.collect();
+  CHECK(bench.count<RaiseEpoch>() == 0);
+  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 0, .obeyed = 9});
+  bench.collect();
+  REQUIRE(bench.last<RaiseEpoch>());
+  CHECK(bench.last<RaiseEpoch>()->epoch == 10);
+}
+
+TEST_CASE("addresses that a former run left stay while nobody is Active, and go as soon as somebody is") {
+  Bench bench;
+  bench.change(Role::backup);
+  bench.answer(Step::standby_rules);
+  bench.answer(Step::become_replica);
+  bench.coordinator.on_active_peer_heard(bench.now);
+  bench.collect();
+  bench.answer(Step::remove_addresses);
+  bench.answer(Step::standby_rules);
+  bench.answer(Step::become_replica);
+  bench.coordinator.on_active_peer_heard(bench.now);
+  bench.collect();
+  CHECK_FALSE(bench.coordinator.plan_under_way());
 }
 
 TEST_CASE("a primary whose peer knows a newer epoch without being primary takes a newer one") {
@@ -162,6 +191,27 @@ TEST_CASE("rules that cannot be activated withdraw the claim and try again later
   CHECK(bench.count<ResumeClaims>() == 0);
   bench.pass(10s);
   CHECK(bench.count<ResumeClaims>() == 1);
+}
+
+TEST_CASE("each withdrawal in a row doubles the pause before the next claim, a takeover that succeeds ends the row") {
+  Bench bench;
+  const auto withdraw_once = [&bench] {
+    bench.change(Role::primary);
+    bench.answer(Step::activate_rules, false);
+    for (const PlannedStep& planned : steps_of(Transition::withdraw)) bench.answer(planned.step);
+  };
+  withdraw_once();
+  bench.pass(10s);
+  CHECK(bench.count<ResumeClaims>() == 1);
+  withdraw_once();
+  bench.pass(19s);
+  CHECK(bench.count<ResumeClaims>() == 1);
+  bench.pass(1s);
+  CHECK(bench.count<ResumeClaims>() == 2);
+  bench.become_primary();
+  withdraw_once();
+  bench.pass(10s);
+  CHECK(bench.count<ResumeClaims>() == 3);
 }
 
 TEST_CASE("a stop hands over: forwarding goes on until the peer is heard, then it closes and exits") {

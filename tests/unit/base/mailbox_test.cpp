@@ -18,6 +18,19 @@ TEST_CASE("messages arrive in order, a full mailbox refuses and counts") {
   CHECK_FALSE(mailbox.take());
 }
 
+TEST_CASE("a sender keeps what a full mailbox has no room for, in order") {
+  Mailbox<int> mailbox(2);
+  ftfw::Sender<int> sender(mailbox);
+  for (int i = 0; i < 5; ++i) sender.post(i);
+  CHECK(mailbox.refused() == 0);
+  for (int i = 0; i < 5; ++i) {
+    CHECK(mailbox.take() == i);
+    sender.flush();
+  }
+  CHECK_FALSE(mailbox.take());
+  CHECK(sender.lost() == 0);
+}
+
 TEST_CASE("a producer and a consumer thread pass every message once") {
   Mailbox<int> mailbox(64);
   constexpr int kCount = 200'000;
