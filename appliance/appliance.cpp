@@ -7,15 +7,13 @@
 
 #include <algorithm>
 #include <csignal>
-#include <set>
 #include <thread>
 #include <utility>
 
 #include "appliance/base/clock.hpp"
 #include "appliance/base/log.hpp"
+#include "appliance/failover/translation.hpp"
 #include "appliance/realtime.hpp"
-#include "vrrp/announcement.hpp"
-#include "vrrp/intervals.hpp"
 
 namespace ftfw {
 namespace {
@@ -31,46 +29,16 @@ std::vector<vrrp::VirtualAddress> addresses_of(const config::Config& config) {
   return addresses;
 }
 
-failover::Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
-  failover::Coordinator::Settings settings;
-  // Forwarding goes on for at most one down interval after a hand-over, and never beyond the stop's bound.
-  settings.budgets.await_peer =
-      std::min(settings.budgets.await_peer,
-               vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
-  std::set<Duration> rounds;
-  for (const vrrp::ScheduledAnnouncement& announcement : vrrp::announcement_schedule(election.routers)) {
-    if (announcement.after > Duration::zero()) rounds.insert(announcement.after);
-  }
-  settings.announcement_rounds.assign(rounds.begin(), rounds.end());
-  return settings;
-}
-
-failover::Role role_of(vrrp::State state) {
-  switch (state) {
-    case vrrp::State::initialize: return failover::Role::starting;
-    case vrrp::State::backup: return failover::Role::backup;
-    case vrrp::State::active: return failover::Role::primary;
-    case vrrp::State::fault: return failover::Role::fault;
-  }
-  return failover::Role::fault;
-}
-
-sync::GroupRole group_role_of(failover::Role role) {
-  switch (role) {
-    case failover::Role::starting: return sync::GroupRole::unknown;
-    case failover::Role::backup: return sync::GroupRole::backup;
-    case failover::Role::primary: return sync::GroupRole::primary;
-    case failover::Role::fault: return sync::GroupRole::fault;
-  }
-  return sync::GroupRole::unknown;
-}
-
 std::string_view name_of(sync::GroupRole role) {
   switch (role) {
-    case sync::GroupRole::unknown: return "starting";
-    case sync::GroupRole::backup: return "backup";
-    case sync::GroupRole::primary: return "primary";
-    case sync::GroupRole::fault: return "fault";
+    case sync::GroupRole::unknown:
+      return "starting";
+    case sync::GroupRole::backup:
+      return "backup";
+    case sync::GroupRole::primary:
+      return "primary";
+    case sync::GroupRole::fault:
+      return "fault";
   }
   return "?";
 }
@@ -87,7 +55,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       kernel_addresses_(std::move(parts.kernel_addresses)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(coordinator_settings(election_)),
+      coordinator_(failover::coordinator_settings(election_)),
       steps_({.election = election_,
               .ruleset = ruleset_,
               .loader = parts.loader,
@@ -100,9 +68,10 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
       lease_thread_(lease_, std::move(parts.lease_addresses), addresses_, from_lease_, liveness_),
       capture_(std::move(parts.capture), captured_, liveness_),
-      replication_(std::move(parts.replication), parts.instance, std::move(parts.channel), std::move(parts.table),
-                   {.commands = to_replication_, .captured = captured_, .reports = from_replication_}, status_,
-                   liveness_),
+      replication_(std::move(parts.replication), parts.instance, std::move(parts.channel),
+                   std::move(parts.table),
+                   {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
+                   status_, liveness_),
       control_(std::move(parts.control)) {}
 
 Status Appliance::open() {
@@ -143,8 +112,8 @@ void Appliance::run() {
       if (now >= next_housekeeping_) keep_house(now);
     }
     ::sd_notify(0, "STOPPING=1");
-    // After a hand-over there is nothing left to do; after a second signal there is. Before the threads are awaited:
-    // one that hangs must not keep the machine open.
+    // After a hand-over there is nothing left to do; after a second signal there is. Before the threads are
+    // awaited: one that hangs must not keep the machine open.
     for (const failover::Step step : {failover::Step::remove_addresses, failover::Step::standby_rules}) {
       const auto result = steps_.run({.step = step});
       if (!result->ok) log::warning(result->error);
@@ -152,7 +121,8 @@ void Appliance::run() {
   }
 }
 
-// ---- what the other threads say -----------------------------------------------------------------------------------
+// ---- what the other threads say
+// -----------------------------------------------------------------------------------
 
 void Appliance::read_signals() {
   signalfd_siginfo signal{};
@@ -192,46 +162,52 @@ void Appliance::read_lease() {
 
 void Appliance::on_report(const vrrp::StateChanged& change) {
   const std::string cause = vrrp::to_string(change.cause, election_);
-  const failover::Role role = role_of(change.to);
+  const failover::Role role = failover::role_of(change.to);
   if (change.to != vrrp::State::initialize) {
-    coordinator_.on_role_change(monotonic_now(),
-                                {.to = role, .cause = cause, .at = change.at, .last_heard = change.last_heard});
+    coordinator_.on_role_change(
+        monotonic_now(), {.to = role, .cause = cause, .at = change.at, .last_heard = change.last_heard});
   }
   log::write(log::Level::notice, fmt::format("{}: {}", failover::name_of(role), cause),
              {{"role", std::string(failover::name_of(role))}, {"cause", cause}});
 }
 
-void Appliance::on_report(const vrrp::AnnounceAgain&) { coordinator_.on_announce_again(monotonic_now()); }
+void Appliance::on_report(const vrrp::AnnounceAgain&) {
+  coordinator_.on_announce_again(monotonic_now());
+}
 
-void Appliance::on_report(const vrrp::ActivePeerHeard&) { coordinator_.on_active_peer_heard(monotonic_now()); }
+void Appliance::on_report(const vrrp::ActivePeerHeard&) {
+  coordinator_.on_active_peer_heard(monotonic_now());
+}
 
-void Appliance::on_report(const vrrp::Notice& notice) { alarm(notice.text); }
+void Appliance::on_report(const vrrp::Notice& notice) {
+  alarm(notice.text);
+}
 
 void Appliance::on_report(const VrrpStatus& status) {
   status_.with([&status](StatusBoard& board) { board.vrrp = status; });
-  legs_up_ = std::ranges::all_of(status.routers, [](const RouterStatus& router) { return router.link_usable; });
+  legs_up_ =
+      std::ranges::all_of(status.routers, [](const RouterStatus& router) { return router.link_usable; });
 }
 
-void Appliance::on_report(const Trouble& trouble) { alarm(trouble.text); }
+void Appliance::on_report(const Trouble& trouble) {
+  alarm(trouble.text);
+}
 
 void Appliance::on_report(const sync::CommitFinished& finished) {
   coordinator_.on_step_finished(
-      monotonic_now(), {.plan = finished.plan,
-                        .step = failover::Step::commit,
-                        .ok = finished.complete,
-                        .error = finished.complete ? "" : "not everything that was received is in the kernel"});
+      monotonic_now(),
+      {.plan = finished.plan,
+       .step = failover::Step::commit,
+       .ok = finished.complete,
+       .error = finished.complete ? "" : "not everything that was received is in the kernel"});
 }
 
 void Appliance::on_report(const sync::PeerChanged& change) {
   const sync::PeerState& peer = change.peer;
-  const bool primary = peer.group.role == sync::GroupRole::primary;
-  coordinator_.on_peer(monotonic_now(), {.alive = peer.alive,
-                                         .primary = primary,
-                                         .epoch = peer.group.primary_epoch,
-                                         .obeyed = peer.source_epoch});
+  coordinator_.on_peer(monotonic_now(), failover::peer_view_of(peer));
   // A peer that can take over shortens the lease at once, not with the next renewal.
   const auto lapsed = lease_.with([this, &peer](Lease& lease) -> std::optional<LeaseReport> {
-    const auto lifetime = peer.alive ? kLeaseWithPeer : kLeaseAlone;
+    const auto lifetime = peer.alive ? failover::kLeaseWithPeer : failover::kLeaseAlone;
     if (std::exchange(lease.lifetime, lifetime) == lifetime) return std::nullopt;
     return renew_lease(lease, kernel_addresses_, addresses_, monotonic_now());
   });
@@ -258,11 +234,14 @@ void Appliance::on_report(const sync::InSyncChanged& change) {
   vrrp_orders_.post(SetInSync{change.in_sync});
 }
 
-void Appliance::on_report(const sync::Notice& notice) { alarm(notice.text); }
+void Appliance::on_report(const sync::Notice& notice) {
+  alarm(notice.text);
+}
 
 void Appliance::on_report(const LeaseLapsed& lapsed) {
-  alarm(fmt::format("the lease of the virtual addresses was not renewed for {:.1f} s and is not renewed any more",
-                    in_milliseconds(lapsed.age) / 1000));
+  alarm(fmt::format(
+      "the lease of the virtual addresses was not renewed for {:.1f} s and is not renewed any more",
+      in_milliseconds(lapsed.age) / 1000));
   coordinator_.on_lease_lapsed(monotonic_now());
 }
 
@@ -270,7 +249,8 @@ void Appliance::on_report(const LeaseFailed& failed) {
   alarm("the lease of the virtual addresses was not renewed: " + failed.text);
 }
 
-// ---- what the coordinator wants -----------------------------------------------------------------------------------
+// ---- what the coordinator wants
+// -----------------------------------------------------------------------------------
 
 void Appliance::carry_out_outputs() {
   for (std::vector<failover::Output> outputs = coordinator_.take_outputs(); !outputs.empty();
@@ -345,7 +325,7 @@ void Appliance::alarm(std::string text) {
 
 // Replication carries it to the peer with every message; only changes are posted.
 void Appliance::tell_group_state() {
-  const sync::GroupState state{.role = group_role_of(coordinator_.role()),
+  const sync::GroupState state{.role = failover::group_role_of(coordinator_.role()),
                                .priority = election_.priority,
                                .legs_up = legs_up_,
                                .primary_epoch = coordinator_.epoch()};
@@ -369,8 +349,8 @@ void Appliance::keep_house(Instant now) {
   watch_threads(now);
 }
 
-// A thread that hangs is told once. The process is given up to systemd's watchdog only for what nobody else does
-// better: a lone node whose replication hangs goes on forwarding.
+// A thread that hangs is told once. The process is given up to systemd's watchdog only for what nobody else
+// does better: a lone node whose replication hangs goes on forwarding.
 void Appliance::watch_threads(Instant now) {
   const auto hanging = liveness_.hanging(now, kHangLimit);
   if (hanging && hanging != told_hanging_) alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
@@ -382,11 +362,16 @@ void Appliance::watch_threads(Instant now) {
 
 std::string_view name_of(ThreadName thread) {
   switch (thread) {
-    case ThreadName::vrrp: return "vrrp";
-    case ThreadName::failover: return "failover";
-    case ThreadName::lease: return "lease";
-    case ThreadName::capture: return "capture";
-    case ThreadName::replication: return "replication";
+    case ThreadName::vrrp:
+      return "vrrp";
+    case ThreadName::failover:
+      return "failover";
+    case ThreadName::lease:
+      return "lease";
+    case ThreadName::capture:
+      return "capture";
+    case ThreadName::replication:
+      return "replication";
   }
   return "?";
 }

@@ -1,5 +1,5 @@
-// The wiring: makes the mailboxes and the threads, and runs the failover thread (the caller's, main) until it is asked
-// to stop. Read run() and the constructor from top to bottom as the picture in README.md.
+// The wiring: makes the mailboxes and the threads, and runs the failover thread (the caller's, main) until it
+// is asked to stop. Read run() and the constructor from top to bottom as the picture in README.md.
 #pragma once
 
 #include <memory>
@@ -86,13 +86,13 @@ class Appliance {
   SharedStatus& status_;
   Liveness liveness_;
 
-  VrrpCommands to_vrrp_{64};                    // failover    -> vrrp
-  VrrpReports from_vrrp_{1024};                 // vrrp        -> failover
-  ReplicationCommands to_replication_{64};      // failover    -> replication
-  ReplicationReports from_replication_{1024};   // replication -> failover
-  CapturedBatches captured_{8192};              // capture     -> replication
-  LeaseReports from_lease_{64};                 // lease       -> failover
-  LeaseBook lease_;                             // failover, lease
+  VrrpCommands to_vrrp_{64};                   // failover    -> vrrp
+  VrrpReports from_vrrp_{1024};                // vrrp        -> failover
+  ReplicationCommands to_replication_{64};     // failover    -> replication
+  ReplicationReports from_replication_{1024};  // replication -> failover
+  CapturedBatches captured_{8192};             // capture     -> replication
+  LeaseReports from_lease_{64};                // lease       -> failover
+  LeaseBook lease_;                            // failover, lease
   Sender<VrrpCommand> vrrp_orders_{to_vrrp_};
   Sender<ReplicationCommand> replication_orders_{to_replication_};
 

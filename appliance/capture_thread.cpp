@@ -33,8 +33,8 @@ void CaptureThread::run(const std::stop_token& stop) {
   }
 }
 
-// A bounded number of batches a round, so that the thread shows that it lives and hears a stop in any flood; the
-// descriptor stays readable for the next round.
+// A bounded number of batches a round, so that the thread shows that it lives and hears a stop in any flood;
+// the descriptor stays readable for the next round.
 void CaptureThread::read_events() {
   for (int batch = 0; batch < kBatchesPerRound; ++batch) {
     auto captured = capture_.read();

@@ -1,5 +1,6 @@
-// The capture thread: reads ctnetlink events and passes them on, nothing else, so that a burst is not lost while
-// somebody is busy. When the kernel's buffer or the mailbox overflows, the next batch says so and replication compares.
+// The capture thread: reads ctnetlink events and passes them on, nothing else, so that a burst is not lost
+// while somebody is busy. When the kernel's buffer or the mailbox overflows, the next batch says so and
+// replication compares.
 #pragma once
 
 #include <stop_token>

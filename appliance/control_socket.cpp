@@ -81,7 +81,8 @@ Result<ControlSocket> ControlSocket::open(const std::string& path) {
   if (!address) return std::unexpected(address.error());
   const UniqueFd probe(::socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0));
   if (connect_to(probe.get(), *address) == 0) {
-    return fail(Blame::system, path + ": another ftfw-appliance answers there; give this one its own --control-socket",
+    return fail(Blame::system,
+                path + ": another ftfw-appliance answers there; give this one its own --control-socket",
                 EADDRINUSE);
   }
   if (errno == ECONNREFUSED) ::unlink(path.c_str());

@@ -3,8 +3,8 @@
 //   request   "status\n" | "status --json\n"          at most 256 bytes, within 1 s
 //   answer    the text, or "error: ...\n"
 //
-// Only root and the user of the daemon are served (SO_PEERCRED); the socket file has mode 0600. One client at a time,
-// each bounded in size and time, so a slow one delays other clients at most and never another thread.
+// Only root and the user of the daemon are served (SO_PEERCRED); the socket file has mode 0600. One client at
+// a time, each bounded in size and time, so a slow one delays other clients at most and never another thread.
 // Thread: control.
 #pragma once
 

@@ -17,6 +17,7 @@
 
 #include "appliance/appliance.hpp"
 #include "appliance/base/log.hpp"
+#include "appliance/failover/translation.hpp"
 #include "appliance/machine.hpp"
 #include "appliance/sysctls.hpp"
 #include "config/key_file.hpp"
@@ -36,7 +37,9 @@ using Started = std::expected<T, StartError>;
 std::unexpected<StartError> refuse(std::string text) {
   return std::unexpected(StartError{ExitCode::system_refuses, std::move(text)});
 }
-std::unexpected<StartError> refuse(const Error& error) { return refuse(error.text); }
+std::unexpected<StartError> refuse(const Error& error) {
+  return refuse(error.text);
+}
 
 // Every diagnostic goes to err; a Config only if none is an error.
 std::optional<config::Config> load_configuration(const Options& options, std::ostream& err) {
@@ -54,23 +57,29 @@ std::optional<config::Config> load_configuration(const Options& options, std::os
 
 void configure_log(const Options& options) {
   const bool journal = std::getenv("JOURNAL_STREAM") != nullptr;
-  log::configure(options.log_format.value_or(journal ? log::Format::journal : log::Format::text), log::Level::info);
+  log::configure(options.log_format.value_or(journal ? log::Format::journal : log::Format::text),
+                 log::Level::info);
 }
 
 vrrp::RoleLimit role_limit_of(StartRole role) {
   switch (role) {
-    case StartRole::automatic: return vrrp::RoleLimit::automatic;
-    case StartRole::primary: return vrrp::RoleLimit::claim_at_start;
-    case StartRole::backup: return vrrp::RoleLimit::backup_only;
+    case StartRole::automatic:
+      return vrrp::RoleLimit::automatic;
+    case StartRole::primary:
+      return vrrp::RoleLimit::claim_at_start;
+    case StartRole::backup:
+      return vrrp::RoleLimit::backup_only;
   }
   return vrrp::RoleLimit::automatic;
 }
 
-Started<std::size_t> choose_node(const config::Config& config, const Options& options, const Machine& machine) {
+Started<std::size_t> choose_node(const config::Config& config, const Options& options,
+                                 const Machine& machine) {
   std::vector<std::string> missing;
   for (const config::InterfaceUse& use : missing_interfaces(config, machine)) {
-    missing.push_back(fmt::format("{}:{}:{}: error: this machine has no interface {} (for {})", options.config_path,
-                                  use.where.line, use.where.column, use.name, use.used_for));
+    missing.push_back(fmt::format("{}:{}:{}: error: this machine has no interface {} (for {})",
+                                  options.config_path, use.where.line, use.where.column, use.name,
+                                  use.used_for));
   }
   if (!missing.empty()) return refuse(fmt::format("{}", fmt::join(missing, "\n")));
   const auto node = config::recognise_node(config, machine.addresses, options.node);
@@ -83,8 +92,8 @@ std::string joined(const std::vector<firewall::Refusal>& refusals, const std::st
   for (const firewall::Refusal& refusal : refusals) {
     texts.push_back(refusal.where.line == 0
                         ? fmt::format("{}: {}", refusal.object, refusal.text)
-                        : fmt::format("{}:{}:{}: error: {}: {}", file, refusal.where.line, refusal.where.column,
-                                      refusal.object, refusal.text));
+                        : fmt::format("{}:{}:{}: error: {}: {}", file, refusal.where.line,
+                                      refusal.where.column, refusal.object, refusal.text));
   }
   return fmt::format("{}", fmt::join(texts, "\n"));
 }
@@ -113,26 +122,8 @@ Result<std::uint64_t> random_instance() {
   return instance;
 }
 
-sync::Settings replication_settings(const config::Config& config, const config::Node& node, const config::Node& peer,
-                                    const Machine& machine) {
-  std::set<IpAddress> local(machine.addresses.begin(), machine.addresses.end());
-  for (const config::Node& one : config.nodes) local.insert(one.replication_address);
-  for (const config::VirtualRouter& router : config.group.routers) {
-    for (const IpPrefix& address : router.addresses) local.insert(address.address);
-  }
-  sync::Settings settings;
-  settings.node = node.name;
-  settings.peer = peer.name;
-  settings.protocols = config.replication.protocols;
-  settings.local_addresses.assign(local.begin(), local.end());
-  settings.expectations = config.replication.expectations;
-  settings.parked_timeout = config.replication.parked_timeout;
-  settings.compare_interval = config.replication.compare_interval;
-  return settings;
-}
-
-// What a former run left on our interfaces and this configuration does not have. What it does have is adopted or
-// removed with the first role.
+// What a former run left on our interfaces and this configuration does not have. What it does have is adopted
+// or removed with the first role.
 Status remove_strange_leftovers(vrrp::VirtualAddresses& kernel, const config::Config& config) {
   std::vector<std::string> interfaces;
   std::set<std::pair<std::string, IpPrefix>> ours;
@@ -148,8 +139,8 @@ Status remove_strange_leftovers(vrrp::VirtualAddresses& kernel, const config::Co
   return kernel.remove(*standing);
 }
 
-void fill_board(StatusBoard& board, const config::Config& config, const config::Node& node, const config::Node& peer,
-                const Sysctls& sysctls) {
+void fill_board(StatusBoard& board, const config::Config& config, const config::Node& node,
+                const config::Node& peer, const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
   board.node = node.name;
   board.peer = peer.name;
@@ -157,8 +148,8 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
   board.rules = "asleep behind the guard";
   for (const config::VirtualRouter& router : config.group.routers) {
     for (const IpPrefix& address : router.addresses) {
-      board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) + " on " +
-                                router.interface);
+      board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) +
+                                " on " + router.interface);
     }
   }
   for (const Sysctl& setting : sysctls.settings()) {
@@ -186,12 +177,15 @@ struct Firewall {
 };
 
 // Closed first; then asked what the kernel can do; then everything that the kernel refuses is named at once.
-Started<Firewall> prepare_firewall(const config::Config& config, const std::string& file, firewall::Loader loader) {
+Started<Firewall> prepare_firewall(const config::Config& config, const std::string& file,
+                                   firewall::Loader loader) {
   const auto capabilities = loader.probe();
   if (!capabilities) return refuse(capabilities.error());
   firewall::Ruleset ruleset = firewall::build_ruleset(config, *capabilities);
   if (!capabilities->flowtables && !config.firewall.flowtables.empty()) {
-    log::notice("this kernel has no flowtables: the fast path is left out (mode \"auto\"), everything else is as written");
+    log::notice(
+        "this kernel has no flowtables: the fast path is left out (mode \"auto\"), everything else is as "
+        "written");
   }
   if (const auto checked = loader.check(ruleset); !checked) return refuse(joined(checked.error(), file));
   if (const auto loaded = loader.stand_by(ruleset); !loaded) return refuse(joined(loaded.error(), file));
@@ -208,7 +202,8 @@ Started<std::unique_ptr<sync::Channel>> open_channel(const config::Config& confi
                                  .interface = config.replication.interface,
                                  .insecure = config.replication.insecure};
   if (config.replication.insecure) {
-    log::warning("insecure = true: flows travel unencrypted and anybody on the dedicated link can forge them");
+    log::warning(
+        "insecure = true: flows travel unencrypted and anybody on the dedicated link can forge them");
   } else {
     auto key = config::read_key_file(config.replication.key_file);
     if (!key) {
@@ -245,10 +240,12 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   // From here on nothing is forwarded until the election says so, also if this start fails further down.
   auto loader = firewall::Loader::open(firewall::build_guard(config));
   if (!loader) return refuse(loader.error());
-  if (const auto closed = loader->close(); !closed) return refuse(joined(closed.error(), options.config_path));
+  if (const auto closed = loader->close(); !closed)
+    return refuse(joined(closed.error(), options.config_path));
   auto firewall = prepare_firewall(config, options.config_path, std::move(*loader));
   if (!firewall) return std::unexpected(firewall.error());
-  // After the rules: their ct expressions make the kernel load connection tracking, whose settings are among these.
+  // After the rules: their ct expressions make the kernel load connection tracking, whose settings are among
+  // these.
   Sysctls sysctls(config, options.state_directory + "/sysctls");
   const RestoreSysctls restore(sysctls);
   if (const Status applied = sysctls.apply(); !applied) return refuse(applied.error());
@@ -270,29 +267,28 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   if (!capture) return refuse(capture.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
-  sync::Settings replication = replication_settings(config, node, peer, *machine);
+  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
   replication.normal_timeouts = facts->timeouts;
 
   SharedStatus status;
   status.with([&](StatusBoard& board) { fill_board(board, config, node, peer, sysctls); });
-  Appliance appliance(
-      {.config = config,
-       .node = node,
-       .peer = peer,
-       .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
-       .ruleset = std::move(firewall->ruleset),
-       .loader = firewall->loader,
-       .kernel_addresses = std::move(*kernel_addresses),
-       .lease_addresses = std::move(*lease_addresses),
-       .announcer = std::move(*announcer),
-       .replication = std::move(replication),
-       .instance = *instance,
-       .channel = std::move(*channel),
-       .table = std::move(*table),
-       .capture = std::move(*capture),
-       .control = std::move(*control),
-       .signals = std::move(*signals)},
-      status);
+  Appliance appliance({.config = config,
+                       .node = node,
+                       .peer = peer,
+                       .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
+                       .ruleset = std::move(firewall->ruleset),
+                       .loader = firewall->loader,
+                       .kernel_addresses = std::move(*kernel_addresses),
+                       .lease_addresses = std::move(*lease_addresses),
+                       .announcer = std::move(*announcer),
+                       .replication = std::move(replication),
+                       .instance = *instance,
+                       .channel = std::move(*channel),
+                       .table = std::move(*table),
+                       .capture = std::move(*capture),
+                       .control = std::move(*control),
+                       .signals = std::move(*signals)},
+                      status);
   if (const Status opened = appliance.open(); !opened) return refuse(opened.error());
   log::notice(fmt::format("ftfw-appliance {} is {}, listening", FTFW_VERSION, node.name));
   appliance.run();

@@ -1,6 +1,6 @@
-// The commands that need more than the file: running as the daemon, and printing the ruleset. Start-up happens here,
-// in the order that is safe: nothing is opened before the configuration is whole, and nothing forwards from then on
-// until the election says so.
+// The commands that need more than the file: running as the daemon, and printing the ruleset. Start-up
+// happens here, in the order that is safe: nothing is opened before the configuration is whole, and nothing
+// forwards from then on until the election says so.
 #pragma once
 
 #include <ostream>

@@ -9,7 +9,8 @@
 namespace ftfw {
 
 LeaseThread::LeaseThread(LeaseBook& book, vrrp::VirtualAddresses kernel,
-                         std::vector<vrrp::VirtualAddress> addresses, LeaseReports& reports, Liveness& liveness)
+                         std::vector<vrrp::VirtualAddress> addresses, LeaseReports& reports,
+                         Liveness& liveness)
     : book_(book),
       kernel_(std::move(kernel)),
       addresses_(std::move(addresses)),
@@ -24,8 +25,8 @@ void LeaseThread::run(const std::stop_token& stop) {
   std::condition_variable_any stopped;
   while (!stop.stop_requested()) {
     liveness_.beat(ThreadName::lease, monotonic_now());
-    auto report = book_.with(
-        [this](Lease& lease) { return renew_lease(lease, kernel_, addresses_, monotonic_now()); });
+    auto report =
+        book_.with([this](Lease& lease) { return renew_lease(lease, kernel_, addresses_, monotonic_now()); });
     if (report) reports_.try_post(std::move(*report));
     std::unique_lock lock(waiting);
     stopped.wait_for(lock, stop, kRenewEvery, [] { return false; });
@@ -39,7 +40,8 @@ std::optional<LeaseReport> renew_lease(Lease& lease, vrrp::VirtualAddresses& ker
     lease.held = false;
     return LeaseLapsed{now - lease.renewed};
   }
-  if (const Status renewed = kernel.renew(addresses, lease.lifetime); !renewed) return LeaseFailed{renewed.error().text};
+  if (const Status renewed = kernel.renew(addresses, lease.lifetime); !renewed)
+    return LeaseFailed{renewed.error().text};
   lease.renewed = now;
   lease.renewed_for = lease.lifetime;
   return std::nullopt;

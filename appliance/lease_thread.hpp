@@ -1,6 +1,7 @@
-// Renews the lifetimes of the virtual addresses and does nothing else, because everything else can wait: an nftables
-// transaction behind a foreign one was measured at 13 s. Renewing an address re-creates it, so renewing and removing
-// exclude each other: both happen under the LeaseBook's lock, and nothing is renewed that the book does not hold.
+// Renews the lifetimes of the virtual addresses and does nothing else, because everything else can wait: an
+// nftables transaction behind a foreign one was measured at 13 s. Renewing an address re-creates it, so
+// renewing and removing exclude each other: both happen under the LeaseBook's lock, and nothing is renewed
+// that the book does not hold.
 #pragma once
 
 #include <optional>
@@ -8,28 +9,26 @@
 #include <vector>
 
 #include "appliance/base/lock_guarded.hpp"
+#include "appliance/failover/translation.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
 #include "vrrp/linux/virtual_addresses.hpp"
 
 namespace ftfw {
 
-// Who lives to take over decides how long the kernel keeps the addresses of a process that is gone.
-inline constexpr std::chrono::seconds kLeaseWithPeer{3};   // the peer has them: ours must go soon
-inline constexpr std::chrono::seconds kLeaseAlone{60};   // longer than watchdog plus restart: nobody else serves them
 inline constexpr Duration kRenewEvery = 1s;
 
 struct Lease {
   bool held = false;
-  std::chrono::seconds lifetime = kLeaseAlone;
-  Instant renewed{};          // last time the kernel took a lifetime
+  std::chrono::seconds lifetime = failover::kLeaseAlone;
+  Instant renewed{};                   // last time the kernel took a lifetime
   std::chrono::seconds renewed_for{};  // which one
 };
 
 using LeaseBook = LockGuarded<Lease>;
 
-// Gives the addresses a new lifetime, if they are held and not late: what has outlived its lifetime may be somebody
-// else's by now. Nothing: done, or nothing to do. Call it under the book's lock.
+// Gives the addresses a new lifetime, if they are held and not late: what has outlived its lifetime may be
+// somebody else's by now. Nothing: done, or nothing to do. Call it under the book's lock.
 std::optional<LeaseReport> renew_lease(Lease& lease, vrrp::VirtualAddresses& kernel,
                                        const std::vector<vrrp::VirtualAddress>& addresses, Instant now);
 

@@ -1,5 +1,5 @@
-// One token per thread: when it last came round its loop. The watchdog (failover thread) reads them; a token that is
-// older than its limit names the thread that hangs. Lock-free, any thread.
+// One token per thread: when it last came round its loop. The watchdog (failover thread) reads them; a token
+// that is older than its limit names the thread that hangs. Lock-free, any thread.
 #pragma once
 
 #include <array>
@@ -18,7 +18,8 @@ class Liveness {
   static constexpr std::size_t kThreads = 5;
 
   void beat(ThreadName thread, Instant now) {
-    last_.at(static_cast<std::size_t>(thread)).store(now.time_since_epoch().count(), std::memory_order_relaxed);
+    last_.at(static_cast<std::size_t>(thread))
+        .store(now.time_since_epoch().count(), std::memory_order_relaxed);
   }
 
   // The first thread whose last beat is older than limit. One that never started does not count.

@@ -11,10 +11,14 @@ namespace {
 
 int dispatch(const Options& options) {
   switch (options.command) {
-    case Command::run: return run_daemon(options);
-    case Command::check: return run_check(options, std::cout);
-    case Command::print_ruleset: return run_print_ruleset(options, std::cout, std::cerr);
-    case Command::generate_key: return run_generate_key(options, std::cout, std::cerr);
+    case Command::run:
+      return run_daemon(options);
+    case Command::check:
+      return run_check(options, std::cout);
+    case Command::print_ruleset:
+      return run_print_ruleset(options, std::cout, std::cerr);
+    case Command::generate_key:
+      return run_generate_key(options, std::cout, std::cerr);
   }
   return exit_status(ExitCode::usage);
 }

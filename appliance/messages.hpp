@@ -15,36 +15,49 @@
 
 namespace ftfw {
 
-// ---- failover -> vrrp ---------------------------------------------------------------------------------------------
+// ---- failover -> vrrp
+// ---------------------------------------------------------------------------------------------
 
-struct SetInSync { bool in_sync = true; };
-struct ReleaseClaim {};                    // priority 0 on every leg, no further claim
-struct StartClaims {};                     // listen and elect again
+struct SetInSync {
+  bool in_sync = true;
+};
+struct ReleaseClaim {};  // priority 0 on every leg, no further claim
+struct StartClaims {};   // listen and elect again
 using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims>;
 using VrrpCommands = Mailbox<VrrpCommand>;
 
-// ---- vrrp -> failover ---------------------------------------------------------------------------------------------
+// ---- vrrp -> failover
+// ---------------------------------------------------------------------------------------------
 
-struct Trouble { std::string text; };        // something that a person must know; the thread goes on
-using VrrpReport = std::variant<vrrp::StateChanged, vrrp::AnnounceAgain, vrrp::ActivePeerHeard, vrrp::Notice, VrrpStatus,
-                                Trouble>;
+struct Trouble {
+  std::string text;
+};  // something that a person must know; the thread goes on
+using VrrpReport = std::variant<vrrp::StateChanged, vrrp::AnnounceAgain, vrrp::ActivePeerHeard, vrrp::Notice,
+                                VrrpStatus, Trouble>;
 using VrrpReports = Mailbox<VrrpReport>;
 
-// ---- failover -> replication --------------------------------------------------------------------------------------
+// ---- failover -> replication
+// --------------------------------------------------------------------------------------
 
-struct BecomeSource { std::uint64_t epoch = 0; };
+struct BecomeSource {
+  std::uint64_t epoch = 0;
+};
 struct BecomeReplica {};
-struct Commit { std::uint64_t plan = 0; };
+struct Commit {
+  std::uint64_t plan = 0;
+};
 using ReplicationCommand = std::variant<BecomeSource, BecomeReplica, Commit, sync::GroupState>;
 using ReplicationCommands = Mailbox<ReplicationCommand>;
 
-// ---- replication -> failover --------------------------------------------------------------------------------------
+// ---- replication -> failover
+// --------------------------------------------------------------------------------------
 
 using ReplicationReport =
     std::variant<sync::CommitFinished, sync::PeerChanged, sync::InSyncChanged, sync::Notice, Trouble>;
 using ReplicationReports = Mailbox<ReplicationReport>;
 
-// ---- capture -> replication ---------------------------------------------------------------------------------------
+// ---- capture -> replication
+// ---------------------------------------------------------------------------------------
 
 struct CapturedBatch {
   std::vector<sync::Event> events;
@@ -52,10 +65,15 @@ struct CapturedBatch {
 };
 using CapturedBatches = Mailbox<CapturedBatch>;
 
-// ---- lease -> failover --------------------------------------------------------------------------------------------
+// ---- lease -> failover
+// --------------------------------------------------------------------------------------------
 
-struct LeaseLapsed { Duration age{}; };
-struct LeaseFailed { std::string text; };
+struct LeaseLapsed {
+  Duration age{};
+};
+struct LeaseFailed {
+  std::string text;
+};
 using LeaseReport = std::variant<LeaseLapsed, LeaseFailed>;
 using LeaseReports = Mailbox<LeaseReport>;
 

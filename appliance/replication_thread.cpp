@@ -13,18 +13,24 @@
 namespace ftfw {
 namespace {
 
-// At most so many batches of events in one round, so that acknowledgements and timers keep their turn in a burst.
+// At most so many batches of events in one round, so that acknowledgements and timers keep their turn in a
+// burst.
 constexpr int kBatchesPerRound = 64;
 // The same trouble again is no news for so long.
 constexpr Duration kBetweenTroubles = 10s;
 
 std::string_view text_of(sync::HandshakeFailure reason) {
   switch (reason) {
-    case sync::HandshakeFailure::no_answer: return "";  // a peer that is down is told by PeerChanged
-    case sync::HandshakeFailure::key_differs: return "the peer's replication key differs (compare the key files)";
-    case sync::HandshakeFailure::own_name: return "somebody on the dedicated link claims to be this node";
-    case sync::HandshakeFailure::other_name: return "a node with an unknown name answers on the dedicated link";
-    case sync::HandshakeFailure::broken: return "what answers on the dedicated link is not a handshake of ours";
+    case sync::HandshakeFailure::no_answer:
+      return "";  // a peer that is down is told by PeerChanged
+    case sync::HandshakeFailure::key_differs:
+      return "the peer's replication key differs (compare the key files)";
+    case sync::HandshakeFailure::own_name:
+      return "somebody on the dedicated link claims to be this node";
+    case sync::HandshakeFailure::other_name:
+      return "a node with an unknown name answers on the dedicated link";
+    case sync::HandshakeFailure::broken:
+      return "what answers on the dedicated link is not a handshake of ours";
   }
   return "";
 }
@@ -51,7 +57,8 @@ void ReplicationThread::run(const std::stop_token& stop) {
   };
   watch(mailboxes_.commands.wake_fd(), &ReplicationThread::obey_commands);
   watch(mailboxes_.captured.wake_fd(), &ReplicationThread::take_captured);
-  const Status watched = loop_.watch(channel_->fd(), EPOLLIN, [this](std::uint32_t) { channel_->on_readable(monotonic_now()); });
+  const Status watched =
+      loop_.watch(channel_->fd(), EPOLLIN, [this](std::uint32_t) { channel_->on_readable(monotonic_now()); });
   if (!watched) trouble(watched.error().text);
   channel_->start(monotonic_now());
   while (!stop.stop_requested()) {
@@ -79,7 +86,8 @@ std::optional<Instant> ReplicationThread::next_deadline() const {
   return next;
 }
 
-// ---- inputs --------------------------------------------------------------------------------------------------------
+// ---- inputs
+// --------------------------------------------------------------------------------------------------------
 
 void ReplicationThread::obey_commands() {
   mailboxes_.commands.clear_wakeups();
@@ -141,10 +149,12 @@ void ReplicationThread::drain_channel() {
   }
 }
 
-// ---- outputs -------------------------------------------------------------------------------------------------------
+// ---- outputs
+// -------------------------------------------------------------------------------------------------------
 
 void ReplicationThread::carry_out_outputs() {
-  for (std::vector<sync::Output> outputs = engine_.take_outputs(); !outputs.empty(); outputs = engine_.take_outputs()) {
+  for (std::vector<sync::Output> outputs = engine_.take_outputs(); !outputs.empty();
+       outputs = engine_.take_outputs()) {
     for (sync::Output& output : outputs) carry_out(output);
   }
 }
@@ -162,7 +172,8 @@ void ReplicationThread::carry_out(sync::Output& output) {
           apply(what.operations);
         } else {
           if constexpr (std::is_same_v<What, sync::PeerChanged>) {
-            if (std::exchange(peer_alive_, what.peer.alive) && !what.peer.alive) channel_->lost(monotonic_now());
+            if (std::exchange(peer_alive_, what.peer.alive) && !what.peer.alive)
+              channel_->lost(monotonic_now());
           }
           reports_.post(std::move(what));
         }
@@ -202,9 +213,14 @@ void ReplicationThread::step_dump() {
   }
   engine_.on_dump(monotonic_now(), *dump_, piece->entries, piece->expectations);
   switch (piece->progress) {
-    case sync::DumpPiece::Progress::more: break;
-    case sync::DumpPiece::Progress::finished: end_dump(true); return;
-    case sync::DumpPiece::Progress::interrupted: end_dump(false); return;
+    case sync::DumpPiece::Progress::more:
+      break;
+    case sync::DumpPiece::Progress::finished:
+      end_dump(true);
+      return;
+    case sync::DumpPiece::Progress::interrupted:
+      end_dump(false);
+      return;
   }
   carry_out_outputs();
 }

@@ -1,5 +1,5 @@
-// The replication thread: the engine with its channel, the kernel's table (dump and injection) and the captured events.
-// The one injector of this machine: the kernel serialises injections anyway.
+// The replication thread: the engine with its channel, the kernel's table (dump and injection) and the
+// captured events. The one injector of this machine: the kernel serialises injections anyway.
 #pragma once
 
 #include <memory>
@@ -11,8 +11,8 @@
 #include "appliance/messages.hpp"
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
-#include "sync/linux/conntrack_table.hpp"
 #include "sync/linux/channel.hpp"
+#include "sync/linux/conntrack_table.hpp"
 
 namespace ftfw {
 
@@ -26,7 +26,8 @@ class ReplicationThread {
 
   // instance: random for every start of the process.
   ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::Channel> channel,
-                    sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status, Liveness& liveness);
+                    sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status,
+                    Liveness& liveness);
 
   void run(const std::stop_token& stop);
 

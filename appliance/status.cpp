@@ -25,7 +25,8 @@ std::string age(std::chrono::system_clock::duration elapsed) {
 }
 
 std::string upper(std::string text) {
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::toupper(c)); });
   return text;
 }
 
@@ -69,21 +70,26 @@ std::string render_text(const StatusBoard& board, Instant now) {
   } else {
     line("  peer         {} NOT HEARD on the dedicated link", board.peer);
   }
-  if (!replication.source) line("  in sync      {}{}", replication.in_sync ? "yes" : "NO",
-       replication.in_sync_reason.empty() ? "" : " (" + replication.in_sync_reason + ")");
+  if (!replication.source)
+    line("  in sync      {}{}", replication.in_sync ? "yes" : "NO",
+         replication.in_sync_reason.empty() ? "" : " (" + replication.in_sync_reason + ")");
   line("  addresses    {}: {}", fmt::join(board.addresses, ", "),
-       board.addresses_held ? fmt::format("held, lease {} s", std::chrono::duration_cast<std::chrono::seconds>(board.lease).count())
-                            : "not held");
+       board.addresses_held
+           ? fmt::format("held, lease {} s",
+                         std::chrono::duration_cast<std::chrono::seconds>(board.lease).count())
+           : "not held");
   line("  rules        {}", board.rules);
   line("  sync group   {}, priority {}, epoch {}", board.group, board.vrrp.priority, board.epoch);
   for (const RouterStatus& router : board.vrrp.routers) {
-    line("    {} ({}, id {}): link {}, {}", router.name, router.interface, router.id, router.link_usable ? "up" : "DOWN",
-         router.heard ? fmt::format("heard {} {:.1f} s ago", router.active, in_milliseconds(now - *router.heard) / 1000)
+    line("    {} ({}, id {}): link {}, {}", router.name, router.interface, router.id,
+         router.link_usable ? "up" : "DOWN",
+         router.heard ? fmt::format("heard {} {:.1f} s ago", router.active,
+                                    in_milliseconds(now - *router.heard) / 1000)
                       : "no other Active heard");
     if (!router.counters.empty()) line("      {}", figures(router.counters));
   }
-  line("  replication  {}{}{}", replication.source ? "source" : "replica", replication.figures.empty() ? "" : ": ",
-       figures(replication.figures));
+  line("  replication  {}{}{}", replication.source ? "source" : "replica",
+       replication.figures.empty() ? "" : ": ", figures(replication.figures));
   if (!board.last_transition.empty()) line("  last change  {}", board.last_transition);
   for (const AlarmStatus& alarm : board.alarms) line("  alarm        {}  {}", utc(alarm.at), alarm.text);
   if (board.alarms.empty()) line("  alarms       none");
@@ -120,12 +126,9 @@ std::string render_json(const StatusBoard& board, Instant now) {
                         {"figures", object_of(replication.figures)}};
   nlohmann::ordered_json routers = nlohmann::ordered_json::array();
   for (const RouterStatus& router : board.vrrp.routers) {
-    nlohmann::ordered_json item = {{"name", router.name},
-                                   {"interface", router.interface},
-                                   {"id", router.id},
-                                   {"link", router.link_usable},
-                                   {"active", router.active},
-                                   {"counters", object_of(router.counters)}};
+    nlohmann::ordered_json item = {{"name", router.name},     {"interface", router.interface},
+                                   {"id", router.id},         {"link", router.link_usable},
+                                   {"active", router.active}, {"counters", object_of(router.counters)}};
     if (router.heard) item["heard_seconds_ago"] = std::chrono::duration<double>(now - *router.heard).count();
     routers.push_back(std::move(item));
   }
@@ -135,12 +138,14 @@ std::string render_json(const StatusBoard& board, Instant now) {
                        {"virtual_routers", std::move(routers)}};
   nlohmann::ordered_json alarms = nlohmann::ordered_json::array();
   for (const AlarmStatus& alarm : board.alarms) {
-    alarms.push_back({{"at", std::chrono::duration<double>(alarm.at.time_since_epoch()).count()}, {"text", alarm.text}});
+    alarms.push_back(
+        {{"at", std::chrono::duration<double>(alarm.at.time_since_epoch()).count()}, {"text", alarm.text}});
   }
   out["alarms"] = std::move(alarms);
   nlohmann::ordered_json sysctls = nlohmann::ordered_json::array();
   for (const SysctlStatus& sysctl : board.sysctls) {
-    sysctls.push_back({{"name", sysctl.name}, {"value", sysctl.wanted}, {"found", sysctl.found}, {"why", sysctl.why}});
+    sysctls.push_back(
+        {{"name", sysctl.name}, {"value", sysctl.wanted}, {"found", sysctl.found}, {"why", sysctl.why}});
   }
   out["sysctls"] = std::move(sysctls);
   return out.dump(2) + "\n";

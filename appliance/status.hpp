@@ -1,6 +1,6 @@
-// What an operator can ask: one board that the failover and replication threads write and the control thread reads,
-// under a lock that is held for a copy only. The vrrp thread never touches it: it posts its part to the failover
-// thread. Rendered as text for people and as JSON (schema 1) for programs.
+// What an operator can ask: one board that the failover and replication threads write and the control thread
+// reads, under a lock that is held for a copy only. The vrrp thread never touches it: it posts its part to
+// the failover thread. Rendered as text for people and as JSON (schema 1) for programs.
 #pragma once
 
 #include <chrono>
@@ -23,8 +23,8 @@ struct RouterStatus {
   std::string interface;
   std::uint8_t id = 0;
   bool link_usable = false;
-  std::string active;              // address of the node last heard as Active here, empty: none
-  std::optional<Instant> heard;    // when
+  std::string active;            // address of the node last heard as Active here, empty: none
+  std::optional<Instant> heard;  // when
   std::vector<std::pair<std::string, std::uint64_t>> counters;
 };
 
@@ -69,8 +69,8 @@ struct StatusBoard {
   std::vector<std::string> addresses;
   bool addresses_held = false;
   Duration lease{};
-  std::string rules;             // "asleep behind the guard", "active"
-  std::string last_transition;   // the timeline's text
+  std::string rules;            // "asleep behind the guard", "active"
+  std::string last_transition;  // the timeline's text
   VrrpStatus vrrp;
   ReplicationStatus replication;
   std::vector<SysctlStatus> sysctls;

@@ -17,8 +17,8 @@ Status status_of(const firewall::LoadResult& result) {
   std::vector<std::string> refusals;
   for (const firewall::Refusal& refusal : result.error()) {
     refusals.push_back(refusal.where.line == 0 ? fmt::format("{}: {}", refusal.object, refusal.text)
-                                               : fmt::format("line {}: {}: {}", refusal.where.line, refusal.object,
-                                                             refusal.text));
+                                               : fmt::format("line {}: {}: {}", refusal.where.line,
+                                                             refusal.object, refusal.text));
   }
   return fail(Blame::kernel, fmt::format("{}", fmt::join(refusals, "; ")));
 }
@@ -29,19 +29,38 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
   using failover::Step;
   Status done;
   switch (step.step) {
-    case Step::activate_rules: done = activate_rules(); break;
+    case Step::activate_rules:
+      done = activate_rules();
+      break;
     case Step::commit:
       parts_.to_replication.post(Commit{step.plan});
       return std::nullopt;
-    case Step::add_addresses: done = add_addresses(); break;
-    case Step::announce: done = announce(); break;
-    case Step::become_source: parts_.to_replication.post(BecomeSource{step.epoch}); break;
-    case Step::lower_shield: done = lower_shield(); break;
-    case Step::remove_addresses: done = remove_addresses(); break;
-    case Step::release_claim: parts_.to_vrrp.post(ReleaseClaim{}); break;
-    case Step::await_peer: break;  // the coordinator waits by itself
-    case Step::standby_rules: done = standby_rules(); break;
-    case Step::become_replica: parts_.to_replication.post(BecomeReplica{}); break;
+    case Step::add_addresses:
+      done = add_addresses();
+      break;
+    case Step::announce:
+      done = announce();
+      break;
+    case Step::become_source:
+      parts_.to_replication.post(BecomeSource{step.epoch});
+      break;
+    case Step::lower_shield:
+      done = lower_shield();
+      break;
+    case Step::remove_addresses:
+      done = remove_addresses();
+      break;
+    case Step::release_claim:
+      parts_.to_vrrp.post(ReleaseClaim{});
+      break;
+    case Step::await_peer:
+      break;  // the coordinator waits by itself
+    case Step::standby_rules:
+      done = standby_rules();
+      break;
+    case Step::become_replica:
+      parts_.to_replication.post(BecomeReplica{});
+      break;
   }
   return failover::StepResult{
       .plan = step.plan, .step = step.step, .ok = done.has_value(), .error = done ? "" : done.error().text};
@@ -62,7 +81,8 @@ Status StepRunner::lower_shield() {
 
 Status StepRunner::standby_rules() {
   Status asleep = status_of(parts_.loader.sleep());
-  // The tables may be gone or changed by somebody: then the guard alone, which forwards nothing, and a new load.
+  // The tables may be gone or changed by somebody: then the guard alone, which forwards nothing, and a new
+  // load.
   if (!asleep) asleep = status_of(parts_.loader.stand_by(parts_.ruleset));
   rules_remain_ = !asleep;
   if (asleep) rules_ = "asleep behind the guard";
@@ -106,7 +126,8 @@ Status StepRunner::announce() {
       continue;
     }
     for (const IpAddress& address : router.addresses) {
-      const Status sent = parts_.announcer.send(router.interface, vrrp::gratuitous_arp_request(*mac, address));
+      const Status sent =
+          parts_.announcer.send(router.interface, vrrp::gratuitous_arp_request(*mac, address));
       if (!sent) problems.push_back(sent.error().text);
     }
   }

@@ -1,6 +1,6 @@
 // Carries out the steps of the failover plans on the main thread: nftables transactions, virtual addresses,
-// announcements. Steps that another thread does are posted to it. Decides nothing; each step's result goes back to the
-// coordinator.
+// announcements. Steps that another thread does are posted to it. Decides nothing; each step's result goes
+// back to the coordinator.
 #pragma once
 
 #include <optional>
@@ -36,8 +36,8 @@ class StepRunner {
   // The result of a step that is done when this returns; nothing for `commit`, which replication answers.
   std::optional<failover::StepResult> run(const failover::RunStep& step);
 
-  // Tries again what failed in the last plan and must not stay so: addresses of a node that is not primary, rules that
-  // do not sleep, a shield that is still up. Call it while no plan is under way.
+  // Tries again what failed in the last plan and must not stay so: addresses of a node that is not primary,
+  // rules that do not sleep, a shield that is still up. Call it while no plan is under way.
   Status mend(failover::Role role);
 
   // One gratuitous ARP of every virtual address. An interface that refuses is named; the others are sent.

@@ -16,7 +16,9 @@
 namespace ftfw {
 namespace {
 
-std::string path_of(const Sysctl& setting) { return "/proc/sys/" + setting.name; }
+std::string path_of(const Sysctl& setting) {
+  return "/proc/sys/" + setting.name;
+}
 
 Result<std::string> read_value(const std::string& path) {
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
@@ -36,7 +38,9 @@ Status write_value(const std::string& path, const std::string& value) {
   return {};
 }
 
-std::string boot_id() { return read_value("/proc/sys/kernel/random/boot_id").value_or("unknown"); }
+std::string boot_id() {
+  return read_value("/proc/sys/kernel/random/boot_id").value_or("unknown");
+}
 
 Status joined(const std::vector<std::string>& problems) {
   if (problems.empty()) return {};
@@ -49,16 +53,21 @@ Sysctls::Sysctls(const config::Config& config, std::string saved_path) : saved_p
   settings_ = {
       // First: the kernel resets other per-interface settings when it changes.
       {"net/ipv4/ip_forward", "1", "", "the primary forwards between the networks"},
-      {"net/netfilter/nf_conntrack_events", "1", "", "every flow reports its changes, also those older than the daemon"},
-      {"net/netfilter/nf_conntrack_tcp_be_liberal", "1", "", "window state does not travel to the other node"},
+      {"net/netfilter/nf_conntrack_events", "1", "",
+       "every flow reports its changes, also those older than the daemon"},
+      {"net/netfilter/nf_conntrack_tcp_be_liberal", "1", "",
+       "window state does not travel to the other node"},
   };
   std::set<std::string> interfaces;
   for (const config::VirtualRouter& router : config.group.routers) interfaces.insert(router.interface);
   for (const std::string& interface : interfaces) {
     const std::string base = "net/ipv4/conf/" + interface + "/";
-    settings_.push_back({base + "arp_ignore", "1", "", "a virtual address is answered for on its own interface only"});
-    settings_.push_back({base + "arp_announce", "2", "", "ARP requests name an address of the interface they leave by"});
-    settings_.push_back({base + "promote_secondaries", "1", "", "removing one address does not take others with it"});
+    settings_.push_back(
+        {base + "arp_ignore", "1", "", "a virtual address is answered for on its own interface only"});
+    settings_.push_back(
+        {base + "arp_announce", "2", "", "ARP requests name an address of the interface they leave by"});
+    settings_.push_back(
+        {base + "promote_secondaries", "1", "", "removing one address does not take others with it"});
   }
 }
 
@@ -68,8 +77,10 @@ Status Sysctls::apply() {
   for (Sysctl& setting : settings_) {
     if (!setting.found.empty()) continue;
     const auto value = read_value(path_of(setting));
-    if (value) setting.found = *value;
-    else problems.push_back(value.error().text);
+    if (value)
+      setting.found = *value;
+    else
+      problems.push_back(value.error().text);
   }
   if (const Status saved = save(); !saved) problems.push_back(saved.error().text);
   for (const Sysctl& setting : settings_) {
@@ -95,8 +106,8 @@ Status Sysctls::restore() {
   return joined(problems);
 }
 
-// The boot id, then lines of "name value", written by save(). Values of an earlier boot are worth nothing: the
-// kernel started with its own again. A line that names no setting of ours is ignored.
+// The boot id, then lines of "name value", written by save(). Values of an earlier boot are worth nothing:
+// the kernel started with its own again. A line that names no setting of ours is ignored.
 void Sysctls::adopt_saved() {
   std::ifstream file(saved_path_);
   std::string name;

@@ -1,6 +1,6 @@
-// The kernel settings that a managed pair needs: set at start, shown in status, restored at exit. The values found
-// are kept in a file of the state directory from before the first change until they are restored, so a restart
-// after a crash still knows what the machine had. Main thread.
+// The kernel settings that a managed pair needs: set at start, shown in status, restored at exit. The values
+// found are kept in a file of the state directory from before the first change until they are restored, so a
+// restart after a crash still knows what the machine had. Main thread.
 #pragma once
 
 #include <string>
@@ -12,10 +12,10 @@
 namespace ftfw {
 
 struct Sysctl {
-  std::string name;    // "net/ipv4/ip_forward", relative to /proc/sys
+  std::string name;  // "net/ipv4/ip_forward", relative to /proc/sys
   std::string wanted;
-  std::string found;   // before we touched it
-  std::string why;     // one clause, for status
+  std::string found;  // before we touched it
+  std::string why;    // one clause, for status
 };
 
 class Sysctls {

@@ -31,7 +31,8 @@ constexpr int kPacketsPerRound = 32;
 
 }  // namespace
 
-VrrpThread::VrrpThread(vrrp::Settings settings, VrrpCommands& commands, VrrpReports& reports, Liveness& liveness)
+VrrpThread::VrrpThread(vrrp::Settings settings, VrrpCommands& commands, VrrpReports& reports,
+                       Liveness& liveness)
     : engine_(std::move(settings)),
       commands_(commands),
       reports_(reports),
@@ -51,7 +52,8 @@ Status VrrpThread::open() {
         loop_.watch(sockets_[router]->fd(), EPOLLIN, [this, router](std::uint32_t) { read_packets(router); });
     if (!watched) return watched;
   }
-  if (const Status watched = loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { read_links(); }); !watched) {
+  if (const Status watched = loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { read_links(); });
+      !watched) {
     return watched;
   }
   return loop_.watch(commands_.wake_fd(), EPOLLIN, [this](std::uint32_t) { obey_commands(); });
@@ -64,7 +66,8 @@ void VrrpThread::run(const std::stop_token& stop) {
   }
   const std::stop_callback wake(stop, [this] { loop_.wake(); });
   const Instant start = monotonic_now();
-  for (std::size_t router = 0; router < sockets_.size(); ++router) use_link(start, router, links_->state(router), false);
+  for (std::size_t router = 0; router < sockets_.size(); ++router)
+    use_link(start, router, links_->state(router), false);
   engine_.set_in_sync(start, false);  // until replication says otherwise
   engine_.start(start);
   carry_out_outputs();
@@ -91,7 +94,8 @@ void VrrpThread::read_links() {
     return;
   }
   const Instant now = monotonic_now();
-  for (const vrrp::LinkChange& change : *changes) use_link(now, change.interface, change.state, change.recreated);
+  for (const vrrp::LinkChange& change : *changes)
+    use_link(now, change.interface, change.state, change.recreated);
   carry_out_outputs();
 }
 
@@ -162,8 +166,8 @@ void VrrpThread::send(const vrrp::SendAdvertisement& advertisement) {
   if (error != 0) ++failures.count;
   if (error != 0 && error != failures.last_error) {
     reports_.post(Trouble{"advertisement on " + engine_.settings().routers[advertisement.router].interface +
-                                   " not sent: " + std::strerror(error) +
-                                   (error == EPERM ? " (a packet filter drops protocol 112)" : "")});
+                          " not sent: " + std::strerror(error) +
+                          (error == EPERM ? " (a packet filter drops protocol 112)" : "")});
   }
   failures.last_error = error;
 }

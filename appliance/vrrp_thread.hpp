@@ -1,7 +1,7 @@
-// The vrrp thread: the election engine with its raw sockets, the link events and the timers. SCHED_FIFO, memory locked;
-// it opens no file, takes no lock and writes no log line: what it has to say goes into a mailbox. The one call that can
-// wait is reading the links anew (in the kernel, behind the lock of rtnetlink) after link events were lost or an
-// interface was made again.
+// The vrrp thread: the election engine with its raw sockets, the link events and the timers. SCHED_FIFO,
+// memory locked; it opens no file, takes no lock and writes no log line: what it has to say goes into a
+// mailbox. The one call that can wait is reading the links anew (in the kernel, behind the lock of rtnetlink)
+// after link events were lost or an interface was made again.
 #pragma once
 
 #include <array>
@@ -43,7 +43,8 @@ class VrrpThread {
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<vrrp::LinkWatch> links_;
-  std::vector<std::optional<vrrp::AdvertisementSocket>> sockets_;  // per router; none while its interface is gone
+  std::vector<std::optional<vrrp::AdvertisementSocket>>
+      sockets_;  // per router; none while its interface is gone
   struct SendFailures {
     std::uint64_t count = 0;
     int last_error = 0;  // told once until it changes

@@ -1,5 +1,5 @@
-// One conntrack entry as far as the kernel lets it be carried (net/netfilter/nf_conntrack_netlink.c). Fields that
-// an event did not carry are absent, so merging two observations of one entry keeps what is known.
+// One conntrack entry as far as the kernel lets it be carried (net/netfilter/nf_conntrack_netlink.c). Fields
+// that an event did not carry are absent, so merging two observations of one entry keeps what is known.
 #pragma once
 
 #include <array>
@@ -35,7 +35,16 @@ inline constexpr std::uint32_t kCarried =
 
 // enum tcp_conntrack.
 enum class TcpState : std::uint8_t {
-  none, syn_sent, syn_recv, established, fin_wait, close_wait, last_ack, time_wait, close, syn_sent2
+  none,
+  syn_sent,
+  syn_recv,
+  established,
+  fin_wait,
+  close_wait,
+  last_ack,
+  time_wait,
+  close,
+  syn_sent2
 };
 
 struct TcpInfo {
@@ -81,17 +90,17 @@ struct ConntrackEntry {
   EntryKey key;
   // As the kernel reports it, translated by NAT: what differs from key.original.inverse() is the translation.
   Tuple reply;
-  std::optional<std::uint32_t> status;      // raw IPS_* bits
-  std::optional<std::uint32_t> timeout_s;   // seconds left; absent for an offloaded flow
+  std::optional<std::uint32_t> status;     // raw IPS_* bits
+  std::optional<std::uint32_t> timeout_s;  // seconds left; absent for an offloaded flow
   std::optional<std::uint32_t> mark;
   std::optional<TcpInfo> tcp;
   std::optional<SctpInfo> sctp;
   std::optional<DccpInfo> dccp;
   std::optional<std::array<SequenceAdjustment, 2>> sequence_adjustment;  // original, reply
   std::optional<Synproxy> synproxy;
-  std::vector<std::uint8_t> labels;         // the kernel's bytes; empty: none carried
-  std::string helper;                       // empty: none carried
-  std::optional<Tuple> master;              // original tuple of the master conntrack
+  std::vector<std::uint8_t> labels;  // the kernel's bytes; empty: none carried
+  std::string helper;                // empty: none carried
+  std::optional<Tuple> master;       // original tuple of the master conntrack
 
   bool operator==(const ConntrackEntry&) const = default;
 

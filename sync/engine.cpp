@@ -266,8 +266,8 @@ void Engine::send_frames() {
 Replica::InSync Engine::in_sync() const {
   if (role_ == Role::source) return {true, "this node is the source"};
   if (session_.peer().alive) return replica_.in_sync(session_.peer(), session_.number());
-  // A lost dedicated link takes nothing away from a replica that was in sync. One that has not heard the peer since
-  // it became a replica does not know what a living primary may have.
+  // A lost dedicated link takes nothing away from a replica that was in sync. One that has not heard the peer
+  // since it became a replica does not know what a living primary may have.
   if (in_sync_when_heard_) return {true, "it was when the peer was last heard"};
   return {false, "the peer is not heard on the dedicated link"};
 }
@@ -284,7 +284,8 @@ void Engine::report() {
     two_sources_since_ = now_;
   } else if (now_ - *two_sources_since_ > kTwoSourcesGrace) {
     notice(NoticeKind::two_sources,
-           fmt::format("both nodes are the source (epochs {} and {}): neither obeys the other", epoch_, peer.source_epoch));
+           fmt::format("both nodes are the source (epochs {} and {}): neither obeys the other", epoch_,
+                       peer.source_epoch));
   }
   const Replica::InSync sync = in_sync();
   if (peer.alive) in_sync_when_heard_ = sync.in_sync;

@@ -51,9 +51,9 @@ UpdateConntrack shape_update(const ConntrackEntry& entry, std::uint32_t parked_s
                           (has_master ? status::kExpected : 0U);
   }
   update.entry.timeout_s = parked_s;
-  // The same helper again makes the kernel pick its sequence tracking up anew (from_nlattr): without that, the helper
-  // of a former primary compares with what it saw before the move and overlooks the first command after it. Flows with
-  // a master have no helper of their own to set.
+  // The same helper again makes the kernel pick its sequence tracking up anew (from_nlattr): without that,
+  // the helper of a former primary compares with what it saw before the move and overlooks the first command
+  // after it. Flows with a master have no helper of their own to set.
   if (has_master) update.entry.helper.clear();
   update.entry.master.reset();
   mask_flags(update.entry);

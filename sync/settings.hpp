@@ -1,4 +1,5 @@
-// What the replication engine is told once, with the normal timeouts it settles parked entries to. Values only.
+// What the replication engine is told once, with the normal timeouts it settles parked entries to. Values
+// only.
 #pragma once
 
 #include <cstdint>

@@ -22,7 +22,8 @@ struct Tuple {
   std::uint16_t source_port = 0;
   std::uint16_t destination_port = 0;
 
-  // The reply direction as the kernel would make it without NAT (ICMP types are turned into their reply type).
+  // The reply direction as the kernel would make it without NAT (ICMP types are turned into their reply
+  // type).
   Tuple inverse() const;
   // "tcp 192.168.2.3:40000 > 192.168.0.3:80"
   std::string to_string() const;

@@ -8,7 +8,9 @@
 int main(int argc, char** argv) {
   CLI::App app{"Ask a running ftfw-appliance.", "ftfwctl"};
   std::string socket = "/run/ftfw/control.sock";
-  app.add_option("--socket", socket, "control socket of the daemon")->type_name("PATH")->capture_default_str();
+  app.add_option("--socket", socket, "control socket of the daemon")
+      ->type_name("PATH")
+      ->capture_default_str();
   app.require_subcommand(1);
   CLI::App* status = app.add_subcommand("status", "role, peer, replication, last takeover, alarms");
   bool json = false;

@@ -51,7 +51,8 @@ bool IpAddress::is_link_local() const {
 
 bool IpAddress::is_loopback() const {
   if (is_ipv4()) return bytes_[0] == 127;
-  return std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t b) { return b == 0; }) && bytes_[15] == 1;
+  return std::all_of(bytes_.begin(), bytes_.end() - 1, [](std::uint8_t b) { return b == 0; }) &&
+         bytes_[15] == 1;
 }
 
 bool IpAddress::is_multicast() const {
@@ -83,13 +84,16 @@ bool IpPrefix::contains(const IpAddress& other) const {
   const ByteSpan mine = address.bytes();
   const ByteSpan theirs = other.bytes();
   const std::size_t whole = length / 8;
-  if (!std::equal(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(whole), theirs.begin())) return false;
+  if (!std::equal(mine.begin(), mine.begin() + static_cast<std::ptrdiff_t>(whole), theirs.begin()))
+    return false;
   if (length % 8 == 0) return true;
   const auto mask = static_cast<std::uint8_t>(0xff00U >> (length % 8));
   return ((mine[whole] ^ theirs[whole]) & mask) == 0;
 }
 
-std::string IpPrefix::to_string() const { return address.to_string() + "/" + std::to_string(length); }
+std::string IpPrefix::to_string() const {
+  return address.to_string() + "/" + std::to_string(length);
+}
 
 std::optional<MacAddress> MacAddress::parse(std::string_view text) {
   if (text.size() != 17) return std::nullopt;

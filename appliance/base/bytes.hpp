@@ -70,7 +70,8 @@ class ByteWriter {
   void bytes(ByteSpan value) { out_.insert(out_.end(), value.begin(), value.end()); }
   void text(std::string_view value) { out_.insert(out_.end(), value.begin(), value.end()); }
 
-  // For a length or checksum that is known only after what follows it. offset must lie inside what was written.
+  // For a length or checksum that is known only after what follows it. offset must lie inside what was
+  // written.
   void patch_u16(std::size_t offset, std::uint16_t value) {
     out_.at(offset) = static_cast<std::uint8_t>(value >> 8);
     out_.at(offset + 1) = static_cast<std::uint8_t>(value);

@@ -13,8 +13,12 @@ Duration read_clock(clockid_t clock) {
 
 }  // namespace
 
-Instant monotonic_now() { return Instant(read_clock(CLOCK_MONOTONIC)); }
+Instant monotonic_now() {
+  return Instant(read_clock(CLOCK_MONOTONIC));
+}
 
-Duration boottime_since_boot() { return read_clock(CLOCK_BOOTTIME); }
+Duration boottime_since_boot() {
+  return read_clock(CLOCK_BOOTTIME);
+}
 
 }  // namespace ftfw

@@ -25,10 +25,20 @@ void configure(Format format, Level most_detailed);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 
-inline void error(std::string_view message) { write(Level::error, message); }
-inline void warning(std::string_view message) { write(Level::warning, message); }
-inline void notice(std::string_view message) { write(Level::notice, message); }
-inline void info(std::string_view message) { write(Level::info, message); }
-inline void debug(std::string_view message) { write(Level::debug, message); }
+inline void error(std::string_view message) {
+  write(Level::error, message);
+}
+inline void warning(std::string_view message) {
+  write(Level::warning, message);
+}
+inline void notice(std::string_view message) {
+  write(Level::notice, message);
+}
+inline void info(std::string_view message) {
+  write(Level::info, message);
+}
+inline void debug(std::string_view message) {
+  write(Level::debug, message);
+}
 
 }  // namespace ftfw::log

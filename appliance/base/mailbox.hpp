@@ -73,9 +73,9 @@ class Mailbox {
   std::atomic<std::uint64_t> refused_{0};
 };
 
-// The producer's end for messages that must arrive (a change of role, an answer to a step): what the mailbox has no room
-// for is kept in order and offered again by flush(), which the producer calls in every round of its loop. Only beyond
-// kMaxKept is anything lost, and that is counted.
+// The producer's end for messages that must arrive (a change of role, an answer to a step): what the mailbox
+// has no room for is kept in order and offered again by flush(), which the producer calls in every round of
+// its loop. Only beyond kMaxKept is anything lost, and that is counted.
 template <typename T>
 class Sender {
  public:

@@ -14,8 +14,11 @@ namespace {
 std::unexpected<Error> refused_option(const std::string& option) {
   const int error = errno;
   if (error == EPERM) {
-    return fail(Blame::system, option + " on a netlink socket is not permitted: CAP_NET_ADMIN is missing (start as root, or by the unit)",
-                error);
+    return fail(
+        Blame::system,
+        option +
+            " on a netlink socket is not permitted: CAP_NET_ADMIN is missing (start as root, or by the unit)",
+        error);
   }
   return fail_errno(option + " on a netlink socket", error);
 }
@@ -23,15 +26,18 @@ std::unexpected<Error> refused_option(const std::string& option) {
 }  // namespace
 
 Result<NetlinkSocket> NetlinkSocket::open(const Options& options) {
-  NetlinkSocket opened(::mnl_socket_open2(options.bus, SOCK_CLOEXEC | (options.blocking ? 0 : SOCK_NONBLOCK)));
+  NetlinkSocket opened(
+      ::mnl_socket_open2(options.bus, SOCK_CLOEXEC | (options.blocking ? 0 : SOCK_NONBLOCK)));
   if (opened.socket_ == nullptr) return fail_errno("open a netlink socket", errno);
   const int fd = opened.fd();
-  if (options.receive_buffer_bytes > 0 && ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &options.receive_buffer_bytes,
-                                                       sizeof options.receive_buffer_bytes) != 0) {
+  if (options.receive_buffer_bytes > 0 &&
+      ::setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &options.receive_buffer_bytes,
+                   sizeof options.receive_buffer_bytes) != 0) {
     return refused_option("SO_RCVBUFFORCE");
   }
-  if (options.send_buffer_bytes > 0 && ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &options.send_buffer_bytes,
-                                                    sizeof options.send_buffer_bytes) != 0) {
+  if (options.send_buffer_bytes > 0 &&
+      ::setsockopt(fd, SOL_SOCKET, SO_SNDBUFFORCE, &options.send_buffer_bytes,
+                   sizeof options.send_buffer_bytes) != 0) {
     return refused_option("SO_SNDBUFFORCE");
   }
   int on = 1;
@@ -57,9 +63,13 @@ NetlinkSocket::~NetlinkSocket() {
   if (socket_ != nullptr) ::mnl_socket_close(socket_);
 }
 
-int NetlinkSocket::fd() const { return ::mnl_socket_get_fd(socket_); }
+int NetlinkSocket::fd() const {
+  return ::mnl_socket_get_fd(socket_);
+}
 
-std::uint32_t NetlinkSocket::port_id() const { return ::mnl_socket_get_portid(socket_); }
+std::uint32_t NetlinkSocket::port_id() const {
+  return ::mnl_socket_get_portid(socket_);
+}
 
 Status NetlinkSocket::join(int group) {
   if (::mnl_socket_setsockopt(socket_, NETLINK_ADD_MEMBERSHIP, &group, sizeof group) != 0) {

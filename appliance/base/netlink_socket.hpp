@@ -18,11 +18,11 @@ namespace ftfw {
 class NetlinkSocket {
  public:
   struct Options {
-    int bus = 0;                      // NETLINK_NETFILTER, NETLINK_ROUTE
-    unsigned groups = 0;              // legacy group mask; further groups with join()
-    int receive_buffer_bytes = 0;     // 0: the kernel's default; otherwise SO_RCVBUFFORCE
-    int send_buffer_bytes = 0;        // likewise SO_SNDBUFFORCE
-    bool blocking = true;             // false: receive() returns 0 bytes when nothing is there
+    int bus = 0;                   // NETLINK_NETFILTER, NETLINK_ROUTE
+    unsigned groups = 0;           // legacy group mask; further groups with join()
+    int receive_buffer_bytes = 0;  // 0: the kernel's default; otherwise SO_RCVBUFFORCE
+    int send_buffer_bytes = 0;     // likewise SO_SNDBUFFORCE
+    bool blocking = true;          // false: receive() returns 0 bytes when nothing is there
   };
 
   static Result<NetlinkSocket> open(const Options& options);
@@ -54,8 +54,8 @@ class NetlinkSocket {
   std::uint64_t foreign_ = 0;
 };
 
-// Calls handler for every complete message in bytes; a truncated rest is ignored. The handler returns false to
-// stop. Returns false if it was stopped.
+// Calls handler for every complete message in bytes; a truncated rest is ignored. The handler returns false
+// to stop. Returns false if it was stopped.
 bool for_each_message(ByteSpan bytes, const std::function<bool(const nlmsghdr&)>& handler);
 
 }  // namespace ftfw

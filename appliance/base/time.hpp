@@ -29,6 +29,8 @@ using std::chrono_literals::operator""us;
 using std::chrono_literals::operator""ns;
 
 // For texts and figures only: milliseconds as a fraction.
-constexpr double in_milliseconds(Duration d) { return static_cast<double>(d.count()) / 1e6; }
+constexpr double in_milliseconds(Duration d) {
+  return static_cast<double>(d.count()) / 1e6;
+}
 
 }  // namespace ftfw

@@ -10,16 +10,21 @@ namespace {
 
 Transition transition_of(Role from, Role to) {
   switch (to) {
-    case Role::primary: return Transition::take_over;
-    case Role::fault: return Transition::fault;
+    case Role::primary:
+      return Transition::take_over;
+    case Role::fault:
+      return Transition::fault;
     case Role::starting:
-    case Role::backup: break;
+    case Role::backup:
+      break;
   }
   return from == Role::starting ? Transition::stand_by : Transition::give_way;
 }
 
 // Traffic flows again once the addresses are announced; the shield only delays packets of flows nobody knows.
-bool traffic_waits_for(Step step) { return step != Step::lower_shield; }
+bool traffic_waits_for(Step step) {
+  return step != Step::lower_shield;
+}
 
 }  // namespace
 
@@ -28,15 +33,18 @@ Coordinator::Coordinator(Settings settings) : settings_(std::move(settings)) {}
 void Coordinator::on_role_change(Instant now, RoleChange change) {
   if (stopping_ && change.to == Role::primary) return;  // a claim that crossed our order to release
   const Role former = std::exchange(role_, change.to);
-  // A hand-over or withdrawal is the longer form of the same change: what the election reports is its own doing.
+  // A hand-over or withdrawal is the longer form of the same change: what the election reports is its own
+  // doing.
   if (plan_ && change.to == Role::backup &&
-      (plan_->timeline.transition == Transition::hand_over || plan_->timeline.transition == Transition::withdraw)) {
+      (plan_->timeline.transition == Transition::hand_over ||
+       plan_->timeline.transition == Transition::withdraw)) {
     return;
   }
   if (change.to == Role::primary) {
     epoch_ = std::max({epoch_, peer_.epoch, peer_.obeyed}) + 1;
   }
-  begin(now, transition_of(former, change.to), change.to, std::move(change.cause), change.at, change.last_heard);
+  begin(now, transition_of(former, change.to), change.to, std::move(change.cause), change.at,
+        change.last_heard);
 }
 
 void Coordinator::on_step_finished(Instant now, const StepResult& result) {
@@ -55,8 +63,8 @@ void Coordinator::on_step_finished(Instant now, const StepResult& result) {
     return;
   }
   if (!result.ok) {
-    outputs_.push_back(Alarm{fmt::format("{}: {}: {}", name_of(plan_->timeline.transition), name_of(result.step),
-                                         result.error)});
+    outputs_.push_back(Alarm{
+        fmt::format("{}: {}: {}", name_of(plan_->timeline.transition), name_of(result.step), result.error)});
     const auto planned = steps_of(plan_->timeline.transition)[plan_->index];
     if (planned.on_failure == OnFailure::withdraw) {
       withdraw(now, fmt::format("{} failed: {}", name_of(result.step), result.error));
@@ -69,7 +77,8 @@ void Coordinator::on_step_finished(Instant now, const StepResult& result) {
 void Coordinator::on_peer(Instant, const PeerView& peer) {
   peer_ = peer;
   // What the peer obeys is our own epoch in an undisturbed pair; what it claimed itself must be older.
-  if (role_ == Role::primary && peer.alive && !peer.primary && (peer.epoch >= epoch_ || peer.obeyed > epoch_)) {
+  if (role_ == Role::primary && peer.alive && !peer.primary &&
+      (peer.epoch >= epoch_ || peer.obeyed > epoch_)) {
     epoch_ = std::max(peer.epoch, peer.obeyed) + 1;
     outputs_.push_back(RaiseEpoch{epoch_});
   }
@@ -130,9 +139,13 @@ std::optional<Instant> Coordinator::next_deadline() const {
   return next;
 }
 
-std::vector<Output> Coordinator::take_outputs() { return std::exchange(outputs_, {}); }
+std::vector<Output> Coordinator::take_outputs() {
+  return std::exchange(outputs_, {});
+}
 
-Step Coordinator::current_step() const { return steps_of(plan_->timeline.transition)[plan_->index].step; }
+Step Coordinator::current_step() const {
+  return steps_of(plan_->timeline.transition)[plan_->index].step;
+}
 
 void Coordinator::begin(Instant now, Transition transition, Role role, std::string cause, Instant decided,
                         std::optional<Instant> last_heard) {
@@ -175,7 +188,8 @@ void Coordinator::start_step(Instant now) {
     case Step::remove_addresses:
     case Step::release_claim:
     case Step::standby_rules:
-    case Step::become_replica: break;
+    case Step::become_replica:
+      break;
   }
   outputs_.push_back(RunStep{plan_->id, step, epoch_});
 }
@@ -227,14 +241,16 @@ void Coordinator::step_limit_reached(Instant now) {
     case Step::remove_addresses:
     case Step::release_claim:
     case Step::standby_rules:
-    case Step::become_replica: return;  // no limit is set for these
+    case Step::become_replica:
+      return;  // no limit is set for these
   }
 }
 
 void Coordinator::withdraw(Instant now, std::string cause) {
   role_ = Role::backup;
   begin(now, Transition::withdraw, Role::backup, std::move(cause), now, std::nullopt);
-  // What failed may fail again (an address that an administrator holds), and each try disturbs a healthy peer.
+  // What failed may fail again (an address that an administrator holds), and each try disturbs a healthy
+  // peer.
   const Duration pause = settings_.budgets.retry_claim * (1 << std::min(withdrawals_in_a_row_++, 10));
   resume_claims_at_ = now + std::min(pause, settings_.budgets.retry_claim_limit);
 }

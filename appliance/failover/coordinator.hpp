@@ -1,9 +1,10 @@
-// Walks the failover plans. It owns the role of the appliance, the epoch and the plan under way, decides which step
-// comes next and what a late, failed or overtaken step means. Pure: (now, input) -> outputs; the failover thread
-// (main) carries the outputs out, a simulation does it with a fake kernel.
+// Walks the failover plans. It owns the role of the appliance, the epoch and the plan under way, decides
+// which step comes next and what a late, failed or overtaken step means. Pure: (now, input) -> outputs; the
+// failover thread (main) carries the outputs out, a simulation does it with a fake kernel.
 //
-// Invariants: at most one plan is under way; a newer plan cancels what is left of the older one, whose late answers
-// are counted and dropped; the epoch grows with every take-over and is greater than any that the peer has shown.
+// Invariants: at most one plan is under way; a newer plan cancels what is left of the older one, whose late
+// answers are counted and dropped; the epoch grows with every take-over and is greater than any that the peer
+// has shown.
 #pragma once
 
 #include <cstdint>
@@ -17,13 +18,14 @@
 
 namespace ftfw::failover {
 
-// ---- inputs ---------------------------------------------------------------------------------------------------
+// ---- inputs
+// ---------------------------------------------------------------------------------------------------
 
 struct RoleChange {
   Role to = Role::backup;
   std::string cause;
-  Instant at{};                        // when the election decided
-  std::optional<Instant> last_heard;   // last advertisement of the former Active
+  Instant at{};                       // when the election decided
+  std::optional<Instant> last_heard;  // last advertisement of the former Active
 };
 
 // The other node, as last heard over the dedicated link.
@@ -41,7 +43,8 @@ struct StepResult {
   std::string error;
 };
 
-// ---- outputs, to be carried out in order --------------------------------------------------------------------------
+// ---- outputs, to be carried out in order
+// --------------------------------------------------------------------------
 
 struct RunStep {
   std::uint64_t plan = 0;
@@ -66,12 +69,13 @@ struct Alarm {
 // The hand-over that a stop asked for is finished (or there was nothing to hand over): exit now.
 struct ReadyToExit {};
 
-using Output = std::variant<RunStep, AnnounceRound, RaiseEpoch, ResumeClaims, RoleReached, Alarm, ReadyToExit>;
+using Output =
+    std::variant<RunStep, AnnounceRound, RaiseEpoch, ResumeClaims, RoleReached, Alarm, ReadyToExit>;
 
 // The plan under way.
 struct RunningPlan {
   std::uint64_t id = 0;
-  std::size_t index = 0;              // the step under way
+  std::size_t index = 0;  // the step under way
   Instant step_started{};
   std::optional<Instant> step_limit;  // for the steps that wait
   Timeline timeline;
@@ -131,8 +135,8 @@ class Coordinator {
   bool ready_to_exit_ = false;
   std::optional<Instant> resume_claims_at_;
   int withdrawals_in_a_row_ = 0;
-  bool leftovers_possible_ = true;  // addresses of a former run may stand
-  std::vector<Instant> announcements_due_;   // ascending
+  bool leftovers_possible_ = true;          // addresses of a former run may stand
+  std::vector<Instant> announcements_due_;  // ascending
   std::uint64_t late_answers_ = 0;
   std::vector<Output> outputs_;
 };

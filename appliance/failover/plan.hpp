@@ -1,6 +1,6 @@
-// The failover plans as data: which steps a change of role takes, in which order, how long one may take and what
-// happens when one fails. The order is the product (decision 0001) and is pinned by a test; the code that walks
-// it is coordinator.hpp. Pure values, any thread.
+// The failover plans as data: which steps a change of role takes, in which order, how long one may take and
+// what happens when one fails. The order is the product (decision 0001) and is pinned by a test; the code
+// that walks it is coordinator.hpp. Pure values, any thread.
 #pragma once
 
 #include <cstdint>
@@ -39,7 +39,8 @@ enum class Transition : std::uint8_t {
 
 enum class OnFailure : std::uint8_t {
   go_on,     // alarm, then the next step
-  withdraw,  // alarm, then the withdraw plan: a node that cannot filter or hold the addresses must not be primary
+  withdraw,  // alarm, then the withdraw plan: a node that cannot filter or hold the addresses must not be
+             // primary
 };
 
 struct PlannedStep {

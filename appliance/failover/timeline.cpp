@@ -10,12 +10,18 @@ namespace {
 
 std::string_view verb_of(Transition transition) {
   switch (transition) {
-    case Transition::stand_by: return "standing by";
-    case Transition::take_over: return "took over";
-    case Transition::hand_over: return "handed over";
-    case Transition::give_way: return "gave way";
-    case Transition::fault: return "closed by a fault";
-    case Transition::withdraw: return "withdrew";
+    case Transition::stand_by:
+      return "standing by";
+    case Transition::take_over:
+      return "took over";
+    case Transition::hand_over:
+      return "handed over";
+    case Transition::give_way:
+      return "gave way";
+    case Transition::fault:
+      return "closed by a fault";
+    case Transition::withdraw:
+      return "withdrew";
   }
   return "?";
 }
@@ -26,8 +32,9 @@ std::string Timeline::to_string() const {
   std::string text = fmt::format("{} in {:.2f} ms:", verb_of(transition), in_milliseconds(total));
   const char* separator = " ";
   if (transition == Transition::take_over) {
-    text += silence ? fmt::format(" detected {:.2f} ms after the last advertisement", in_milliseconds(*silence))
-                    : " detected at once";
+    text += silence
+                ? fmt::format(" detected {:.2f} ms after the last advertisement", in_milliseconds(*silence))
+                : " detected at once";
     separator = ", ";
   }
   for (const TimedStep& step : steps) {

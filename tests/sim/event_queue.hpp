@@ -1,5 +1,5 @@
-// The virtual clock: events in order of time, and of scheduling where times are equal. One thread, no real time; the
-// clock does not start at zero, so code that takes zero for "never" is found.
+// The virtual clock: events in order of time, and of scheduling where times are equal. One thread, no real
+// time; the clock does not start at zero, so code that takes zero for "never" is found.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,9 @@ class EventQueue {
 
   Instant now() const { return now_; }
 
-  void at(Instant when, Action action) { pending_.emplace(std::pair(std::max(when, now_), next_++), std::move(action)); }
+  void at(Instant when, Action action) {
+    pending_.emplace(std::pair(std::max(when, now_), next_++), std::move(action));
+  }
   void after(Duration delay, Action action) { at(now_ + delay, std::move(action)); }
 
   bool next_due(Instant until) const { return !pending_.empty() && pending_.begin()->first.first <= until; }

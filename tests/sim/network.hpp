@@ -1,5 +1,6 @@
-// What lies between the nodes: the two client networks that carry advertisements, and the dedicated link. Each path is
-// one-way and has its own faults, so a one-way cut is one flag. Seeded: same seed, same fate of every packet.
+// What lies between the nodes: the two client networks that carry advertisements, and the dedicated link.
+// Each path is one-way and has its own faults, so a one-way cut is one flag. Seeded: same seed, same fate of
+// every packet.
 #pragma once
 
 #include <array>

@@ -4,51 +4,16 @@
 #include <type_traits>
 #include <utility>
 
-#include "vrrp/announcement.hpp"
-#include "vrrp/intervals.hpp"
+#include "appliance/failover/translation.hpp"
 
 namespace ftfw::sim {
 namespace {
 
-constexpr Duration kThreadHop = 20us;         // a mailbox between two threads
-constexpr Duration kLeaseWithPeer = 3s;
-constexpr Duration kLeaseAlone = 60s;
+constexpr Duration kThreadHop = 20us;  // a mailbox between two threads
 constexpr std::size_t kDumpPiece = 64;
 
 vrrp::Settings election_settings(const config::Config& config, std::size_t index) {
   return vrrp::make_settings(config, config.nodes[index], vrrp::RoleLimit::automatic);
-}
-
-sync::Settings replication_settings(const config::Config& config, std::size_t index) {
-  sync::Settings settings;
-  settings.node = config.nodes[index].name;
-  settings.peer = config.nodes[1 - index].name;
-  settings.protocols = config.replication.protocols;
-  for (const config::Node& node : config.nodes) settings.local_addresses.push_back(node.replication_address);
-  for (const config::VirtualRouter& router : config.group.routers) {
-    for (const IpPrefix& address : router.addresses) settings.local_addresses.push_back(address.address);
-  }
-  settings.parked_timeout = config.replication.parked_timeout;
-  settings.compare_interval = config.replication.compare_interval;
-  return settings;
-}
-
-failover::Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
-  failover::Coordinator::Settings settings;
-  settings.budgets.await_peer =
-      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval);
-  settings.announcement_rounds = {20ms, 40ms, 5s};
-  return settings;
-}
-
-failover::Role role_of(vrrp::State state) {
-  switch (state) {
-    case vrrp::State::initialize: return failover::Role::starting;
-    case vrrp::State::backup: return failover::Role::backup;
-    case vrrp::State::active: return failover::Role::primary;
-    case vrrp::State::fault: return failover::Role::fault;
-  }
-  return failover::Role::fault;
 }
 
 IpAddress leg_address(std::size_t leg, std::size_t node) {
@@ -58,7 +23,11 @@ IpAddress leg_address(std::size_t leg, std::size_t node) {
 }  // namespace
 
 Node::Node(EventQueue& queue, Random& random, const config::Config& config, std::size_t index)
-    : queue_(queue), random_(random), config_(config), index_(index), legs_up_(config.group.routers.size(), true) {
+    : queue_(queue),
+      random_(random),
+      config_(config),
+      index_(index),
+      legs_up_(config.group.routers.size(), true) {
   listen_to_kernel();
 }
 
@@ -66,7 +35,8 @@ void Node::listen_to_kernel() {
   machine_.conntrack.on_event = [this](sync::Event event) { captured_.push_back(std::move(event)); };
 }
 
-// ---- life and faults ----------------------------------------------------------------------------------------------
+// ---- life and faults
+// ----------------------------------------------------------------------------------------------
 
 void Node::start() {
   ++incarnation_;
@@ -76,15 +46,15 @@ void Node::start() {
   machine_.rules = Rules::closed;  // a start closes first
   captured_.clear();
   const vrrp::Settings election = election_settings(config_, index_);
-  process_ = std::make_unique<SimulatedProcess>(election, replication_settings(config_, index_), random_() | 1,
-                                                coordinator_settings(election));
+  process_ = std::make_unique<SimulatedProcess>(election, failover::replication_settings(config_, index_, {}),
+                                                random_() | 1, failover::coordinator_settings(election));
   process_->replication.become_replica(queue_.now());
   for (std::size_t leg = 0; leg < legs_up_.size(); ++leg) {
     process_->election.on_link(queue_.now(), leg, legs_up_[leg], leg_address(leg, index_));
   }
   process_->election.set_in_sync(queue_.now(), false);
   process_->election.start(queue_.now());
-  later(1s, [this](SimulatedProcess&) { renew_lease(); });
+  keep_lease();
   pump();
 }
 
@@ -101,7 +71,9 @@ void Node::reboot() {
   listen_to_kernel();
 }
 
-void Node::stall() { stalled_ = running(); }
+void Node::stall() {
+  stalled_ = running();
+}
 
 void Node::resume() {
   if (!std::exchange(stalled_, false)) return;
@@ -122,15 +94,14 @@ void Node::stop_gracefully() {
   input([this](SimulatedProcess& process) { process.coordinator.request_stop(queue_.now()); });
 }
 
-// ---- from the wires ------------------------------------------------------------------------------------------------
+// ---- from the wires
+// ------------------------------------------------------------------------------------------------
 
 void Node::on_advertisement(std::size_t leg, IpAddress source, const ByteVector& packet) {
   input([this, leg, source, packet](SimulatedProcess& process) {
-    process.election.on_packet(queue_.now(), leg,
-                               {.source = source,
-                                .destination = IpAddress::ipv4({224, 0, 0, 18}),
-                                .ttl = 255,
-                                .payload = packet});
+    process.election.on_packet(
+        queue_.now(), leg,
+        {.source = source, .destination = IpAddress::ipv4({224, 0, 0, 18}), .ttl = 255, .payload = packet});
   });
 }
 
@@ -143,14 +114,19 @@ void Node::on_frame(const ByteVector& frame) {
 void Node::on_channel(bool up) {
   input([this, up](SimulatedProcess& process) {
     process.channel_up = up;
-    if (up) process.replication.on_channel_up(queue_.now());
-    else process.replication.on_channel_down(queue_.now());
+    if (up)
+      process.replication.on_channel_up(queue_.now());
+    else
+      process.replication.on_channel_down(queue_.now());
   });
 }
 
-bool Node::holds_addresses() const { return machine_.addresses_until && *machine_.addresses_until > queue_.now(); }
+bool Node::holds_addresses() const {
+  return machine_.addresses_until && *machine_.addresses_until > queue_.now();
+}
 
-// ---- the process's threads -----------------------------------------------------------------------------------------
+// ---- the process's threads
+// -----------------------------------------------------------------------------------------
 
 void Node::input(Input run) {
   if (!process_) return;
@@ -173,7 +149,8 @@ void Node::pump() {
   for (bool again = true; again;) {
     again = false;
     for (const vrrp::Output& output : process_->election.take_outputs()) again = true, carry_out(output);
-    for (const failover::Output& output : process_->coordinator.take_outputs()) again = true, carry_out(output);
+    for (const failover::Output& output : process_->coordinator.take_outputs())
+      again = true, carry_out(output);
     for (const sync::Output& output : process_->replication.take_outputs()) again = true, carry_out(output);
   }
   pumping_ = false;
@@ -186,7 +163,8 @@ void Node::arm_timer() {
   if (!process_) return;
   std::optional<Instant> next;
   for (const std::optional<Instant> deadline :
-       {process_->election.next_deadline(), process_->replication.next_deadline(), process_->coordinator.next_deadline()}) {
+       {process_->election.next_deadline(), process_->replication.next_deadline(),
+        process_->coordinator.next_deadline()}) {
     if (deadline && (!next || *deadline < *next)) next = deadline;
   }
   const std::uint64_t timer = ++timer_;
@@ -211,14 +189,18 @@ void Node::carry_out(const vrrp::Output& output) {
           on_change(vrrp::to_string(what.cause, process_->election.settings()));
           if (what.to == vrrp::State::initialize) return;
           later(kThreadHop, [this, what](SimulatedProcess& process) {
-            process.coordinator.on_role_change(
-                queue_.now(), {.to = role_of(what.to), .cause = "", .at = what.at, .last_heard = what.last_heard});
+            process.coordinator.on_role_change(queue_.now(), {.to = failover::role_of(what.to),
+                                                              .cause = "",
+                                                              .at = what.at,
+                                                              .last_heard = what.last_heard});
           });
         } else if constexpr (std::is_same_v<What, vrrp::AnnounceAgain>) {
-          later(kThreadHop, [this](SimulatedProcess& process) { process.coordinator.on_announce_again(queue_.now()); });
-        } else if constexpr (std::is_same_v<What, vrrp::ActivePeerHeard>) {
           later(kThreadHop,
-                [this](SimulatedProcess& process) { process.coordinator.on_active_peer_heard(queue_.now()); });
+                [this](SimulatedProcess& process) { process.coordinator.on_announce_again(queue_.now()); });
+        } else if constexpr (std::is_same_v<What, vrrp::ActivePeerHeard>) {
+          later(kThreadHop, [this](SimulatedProcess& process) {
+            process.coordinator.on_active_peer_heard(queue_.now());
+          });
         } else {
           static_assert(std::is_same_v<What, vrrp::Notice>);
         }
@@ -261,18 +243,18 @@ void Node::carry_out(const sync::Output& output) {
         } else if constexpr (std::is_same_v<What, sync::StartDump>) {
           dump(what.dump, {});
         } else if constexpr (std::is_same_v<What, sync::Apply>) {
-          later(between(random_, 50us, 500us), [this, operations = what.operations](SimulatedProcess& process) {
-            const std::vector<sync::Refusal> refusals = machine_.conntrack.apply(operations);
-            process.replication.on_applied(queue_.now(), refusals);
-          });
+          later(between(random_, 50us, 500us),
+                [this, operations = what.operations](SimulatedProcess& process) {
+                  const std::vector<sync::Refusal> refusals = machine_.conntrack.apply(operations);
+                  process.replication.on_applied(queue_.now(), refusals);
+                });
         } else if constexpr (std::is_same_v<What, sync::PeerChanged>) {
-          if (process_->peer_alive != what.peer.alive) on_change(what.peer.alive ? "hears the peer" : "peer silent");
-          process_->peer_alive = what.peer.alive;
+          if (std::exchange(process_->peer_alive, what.peer.alive) != what.peer.alive) {
+            on_change(what.peer.alive ? "hears the peer" : "peer silent");
+            renew_lease();  // with the lifetime that goes with it
+          }
           later(kThreadHop, [this, peer = what.peer](SimulatedProcess& process) {
-            process.coordinator.on_peer(queue_.now(), {.alive = peer.alive,
-                                                       .primary = peer.group.role == sync::GroupRole::primary,
-                                                       .epoch = peer.group.primary_epoch,
-                                                       .obeyed = peer.source_epoch});
+            process.coordinator.on_peer(queue_.now(), failover::peer_view_of(peer));
           });
         } else if constexpr (std::is_same_v<What, sync::InSyncChanged>) {
           on_change(what.in_sync ? "in sync " + what.reason : "not in sync: " + what.reason);
@@ -308,9 +290,15 @@ void Node::run_step(const failover::RunStep& run) {
 void Node::apply_step(failover::Step step, std::uint64_t epoch) {
   using failover::Step;
   switch (step) {
-    case Step::activate_rules: machine_.rules = Rules::active_with_shield; break;
-    case Step::lower_shield: machine_.rules = Rules::active; break;
-    case Step::standby_rules: machine_.rules = Rules::closed; break;
+    case Step::activate_rules:
+      machine_.rules = Rules::active_with_shield;
+      break;
+    case Step::lower_shield:
+      machine_.rules = Rules::active;
+      break;
+    case Step::standby_rules:
+      machine_.rules = Rules::closed;
+      break;
     case Step::add_addresses:
       process_->lease_held = true;
       process_->lease_renewed = queue_.now();
@@ -321,19 +309,36 @@ void Node::apply_step(failover::Step step, std::uint64_t epoch) {
       process_->lease_held = false;
       machine_.addresses_until.reset();
       break;
-    case Step::announce: announce(); break;
-    case Step::become_source: process_->replication.become_source(queue_.now(), epoch); break;
-    case Step::become_replica: process_->replication.become_replica(queue_.now()); break;
-    case Step::release_claim: process_->election.release(queue_.now()); break;
+    case Step::announce:
+      announce();
+      break;
+    case Step::become_source:
+      process_->replication.become_source(queue_.now(), epoch);
+      break;
+    case Step::become_replica:
+      process_->replication.become_replica(queue_.now());
+      break;
+    case Step::release_claim:
+      process_->election.release(queue_.now());
+      break;
     case Step::commit:
-    case Step::await_peer: break;
+    case Step::await_peer:
+      break;
   }
 }
 
-Duration Node::lease_time() const { return process_->peer_alive ? kLeaseWithPeer : kLeaseAlone; }
+Duration Node::lease_time() const {
+  return process_->peer_alive ? failover::kLeaseWithPeer : failover::kLeaseAlone;
+}
+
+void Node::keep_lease() {
+  later(1s, [this](SimulatedProcess&) {
+    renew_lease();
+    keep_lease();
+  });
+}
 
 void Node::renew_lease() {
-  later(1s, [this](SimulatedProcess&) { renew_lease(); });
   if (!process_->lease_held) return;
   if (queue_.now() - process_->lease_renewed >= process_->lease_time) {
     process_->lease_held = false;
@@ -352,18 +357,11 @@ void Node::announce() {
 
 void Node::tell_group_state() {
   if (!process_) return;
-  sync::GroupRole role = sync::GroupRole::unknown;
-  switch (process_->coordinator.role()) {
-    case failover::Role::starting: break;
-    case failover::Role::backup: role = sync::GroupRole::backup; break;
-    case failover::Role::primary: role = sync::GroupRole::primary; break;
-    case failover::Role::fault: role = sync::GroupRole::fault; break;
-  }
-  process_->replication.set_group_state(
-      queue_.now(), {.role = role,
-                     .priority = process_->election.effective_priority(),
-                     .legs_up = std::ranges::all_of(legs_up_, [](bool up) { return up; }),
-                     .primary_epoch = process_->coordinator.epoch()});
+  process_->replication.set_group_state(queue_.now(),
+                                        {.role = failover::group_role_of(process_->coordinator.role()),
+                                         .priority = process_->election.effective_priority(),
+                                         .legs_up = std::ranges::all_of(legs_up_, [](bool up) { return up; }),
+                                         .primary_epoch = process_->coordinator.epoch()});
 }
 
 // The dump goes on while the table changes; a piece holds what is there when it is read.
@@ -371,8 +369,10 @@ void Node::dump(std::uint64_t id, FakeConntrack::Cursor cursor) {
   later(between(random_, 50us, 300us), [this, id, cursor](SimulatedProcess& process) mutable {
     const FakeConntrack::Piece piece = machine_.conntrack.dump(cursor, kDumpPiece);
     process.replication.on_dump(queue_.now(), id, piece.entries, piece.expectations);
-    if (piece.last) process.replication.on_dump_end(queue_.now(), id, true);
-    else dump(id, cursor);
+    if (piece.last)
+      process.replication.on_dump_end(queue_.now(), id, true);
+    else
+      dump(id, cursor);
   });
 }
 

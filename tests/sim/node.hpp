@@ -1,6 +1,6 @@
-// One whole firewall in the simulation: the real engines and the real coordinator, on a fake kernel. It plays the parts
-// of the threads: it carries outputs to inputs with small delays, runs steps that take time, and can crash, restart,
-// stall (SIGSTOP: the process stands still, its kernel does not) and lose events.
+// One whole firewall in the simulation: the real engines and the real coordinator, on a fake kernel. It plays
+// the parts of the threads: it carries outputs to inputs with small delays, runs steps that take time, and
+// can crash, restart, stall (SIGSTOP: the process stands still, its kernel does not) and lose events.
 #pragma once
 
 #include <cstdint>
@@ -49,7 +49,7 @@ struct SimulatedProcess {
 class Node {
  public:
   struct Wires {
-    std::vector<Path*> legs;   // to the other node, one per virtual router
+    std::vector<Path*> legs;  // to the other node, one per virtual router
     Path* dedicated = nullptr;
   };
 
@@ -59,11 +59,11 @@ class Node {
   void connect(Wires wires) { wires_ = std::move(wires); }
 
   // ---- faults
-  void start();     // a new process on this machine
-  void crash();     // the process is gone, the kernel stays
-  void reboot();    // the kernel is gone too
-  void stall();     // SIGSTOP
-  void resume();    // SIGCONT
+  void start();   // a new process on this machine
+  void crash();   // the process is gone, the kernel stays
+  void reboot();  // the kernel is gone too
+  void stall();   // SIGSTOP
+  void resume();  // SIGCONT
   void lose_events(std::size_t count) { events_to_lose_ = count; }
   void set_leg(std::size_t leg, bool up);
   void stop_gracefully();  // SIGTERM
@@ -96,9 +96,9 @@ class Node {
  private:
   using Input = std::function<void(SimulatedProcess&)>;
 
-  void input(Input run);              // now, or when the process runs again
+  void input(Input run);                  // now, or when the process runs again
   void later(Duration delay, Input run);  // in this incarnation only
-  void pump();                        // outputs to inputs until there are none
+  void pump();                            // outputs to inputs until there are none
   void arm_timer();
   void carry_out(const vrrp::Output& output);
   void carry_out(const failover::Output& output);
@@ -110,6 +110,7 @@ class Node {
   void dump(std::uint64_t id, FakeConntrack::Cursor cursor);
   void listen_to_kernel();
   void tell_group_state();
+  void keep_lease();  // every second
   void renew_lease();
 
   EventQueue& queue_;

@@ -1,9 +1,10 @@
-// Whole pairs under the virtual clock: scenarios by name, and seeds that draw their faults. A seed that fails is
-// printed; run it alone with FTFW_SIM_SEED=N, and more of them with FTFW_SIM_SEEDS=COUNT.
+// Whole pairs under the virtual clock: scenarios by name, and seeds that draw their faults. A seed that fails
+// is printed; run it alone with FTFW_SIM_SEED=N, and more of them with FTFW_SIM_SEEDS=COUNT.
 #include <doctest/doctest.h>
 
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <string>
 
 #include "tests/sim/world.hpp"
@@ -23,69 +24,72 @@ void require_sound(const World& world) {
   REQUIRE_FALSE(world.violation());
 }
 
-// A fault, its duration, and everything mended again.
-void one_fault(World& world) {
+struct Fault {
+  std::function<void()> begin;
+  std::function<void()> mend;
+};
+
+Fault draw_fault(World& world) {
   Random& random = world.random();
   const auto pick = [&random](int count) { return std::uniform_int_distribution<int>(0, count - 1)(random); };
-  const std::size_t node = chance(random, 0.7) ? world.primary().value_or(0) : static_cast<std::size_t>(pick(2));
+  const std::size_t node =
+      chance(random, 0.7) ? world.primary().value_or(0) : static_cast<std::size_t>(pick(2));
   const auto leg = static_cast<std::size_t>(pick(2));
-  const Duration lasts = between(random, 50ms, 6s);
+  const auto start = [&world, node] { world.start(node); };
   switch (pick(11)) {
     case 0:
-      world.crash(node);
-      world.run(lasts);
-      world.start(node);
-      break;
+      return {[&world, node] { world.crash(node); }, start};
     case 1:
-      world.reboot(node);
-      world.run(lasts);
-      world.start(node);
-      break;
+      return {[&world, node] { world.reboot(node); }, start};
     case 2:
-      world.stall(node);
-      world.run(lasts);
-      world.resume(node);
-      break;
+      return {[&world, node] { world.stall(node); }, [&world, node] { world.resume(node); }};
     case 3:
-      world.stop_gracefully(node);
-      world.run(lasts + 2s);
-      world.start(node);
-      break;
+      return {[&world, node] { world.stop_gracefully(node); }, start};
     case 4:
-      world.cut_leg(node, leg);
-      world.run(lasts);
-      world.restore_leg(node, leg);
-      break;
+      return {[&world, node, leg] { world.cut_leg(node, leg); },
+              [&world, node, leg] { world.restore_leg(node, leg); }};
     case 5:
-      world.mute_leg(node, leg, true);
-      world.run(lasts);
-      world.mute_leg(node, leg, false);
-      break;
+      return {[&world, node, leg] { world.mute_leg(node, leg, true); },
+              [&world, node, leg] { world.mute_leg(node, leg, false); }};
     case 6:
-      world.cut_dedicated(true);
-      world.run(lasts);
-      world.cut_dedicated(false);
-      break;
+      return {[&world] { world.cut_dedicated(true); }, [&world] { world.cut_dedicated(false); }};
     case 7:
-      world.mute_dedicated(node, true);
-      world.run(lasts);
-      world.mute_dedicated(node, false);
-      break;
+      return {[&world, node] { world.mute_dedicated(node, true); },
+              [&world, node] { world.mute_dedicated(node, false); }};
     case 8:
-      world.set_dedicated_faults({.loss = 0.3, .duplicate = 0.1, .delay_min = 20us, .delay_max = 3ms});
-      world.run(lasts);
-      world.set_dedicated_faults({});
-      break;
+      return {
+          [&world] {
+            world.set_dedicated_faults({.loss = 0.3, .duplicate = 0.1, .delay_min = 20us, .delay_max = 3ms});
+          },
+          [&world] { world.set_dedicated_faults({}); }};
     case 9:
-      world.set_leg_faults({.loss = 0.1, .duplicate = 0.1, .delay_min = 20us, .delay_max = 2ms});
-      world.run(lasts);
-      world.set_leg_faults({});
-      break;
-    case 10:
-      world.lose_events(node, 5);
-      world.run(lasts);
-      break;
+      return {[&world] {
+                world.set_leg_faults({.loss = 0.1, .duplicate = 0.1, .delay_min = 20us, .delay_max = 2ms});
+              },
+              [&world] { world.set_leg_faults({}); }};
+    default:
+      return {[&world, node] { world.lose_events(node, 5); }, [] {}};
   }
+}
+
+// One fault, or two that overlap in any way, and everything mended again.
+void some_faults(World& world) {
+  Random& random = world.random();
+  const Fault first = draw_fault(world);
+  first.begin();
+  world.run(between(random, 50ms, 3s));
+  if (!chance(random, 0.4)) {
+    world.run(between(random, 0s, 3s));
+    first.mend();
+    return;
+  }
+  const Fault second = draw_fault(world);
+  second.begin();
+  world.run(between(random, 50ms, 3s));
+  const bool in_order = chance(random, 0.5);
+  (in_order ? first : second).mend();
+  world.run(between(random, 0s, 2s));
+  (in_order ? second : first).mend();
 }
 
 // The history of a seed that broke something; nothing for a sound one.
@@ -94,7 +98,7 @@ std::optional<std::string> run_seed(std::uint64_t seed) {
   world.run_until_settled();
   for (int fault = 0; fault < 3 && !world.violation(); ++fault) {
     world.run(between(world.random(), 0s, 3s));
-    one_fault(world);
+    some_faults(world);
     // Half of the time the next fault comes before everything is well again.
     if (chance(world.random(), 0.5)) world.run_until_settled();
   }

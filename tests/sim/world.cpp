@@ -10,8 +10,14 @@ namespace ftfw::sim {
 namespace {
 
 constexpr Duration kInterval = 100ms;
-// Two holders of the addresses on networks that pass advertisements: one down interval and a few lost packets.
+// Two holders of the addresses on networks that pass advertisements: one down interval and a few lost
+// packets.
 constexpr Duration kTwoHoldersLimit = 10 * kInterval;
+// Lease with a peer alive, and the kernel's second; the lease of a lone node is longer, but then nobody else
+// holds them.
+constexpr Duration kLeaseLimit = 4s;
+// Down interval and skew, the one grace of a node that was late itself, and a few lost packets.
+constexpr Duration kNoServiceLimit = 12 * kInterval;
 constexpr Duration kSettleLimit = 75s;  // a node that is not in sync blocks preemption for up to a minute
 // Longest time that an undisturbed pair may take to replicate a change, and what counts as undisturbed.
 constexpr Duration kReplicationLimit = 1s;
@@ -22,14 +28,20 @@ constexpr std::size_t kMaxFlows = 60;
 
 config::Config reference_pair() {
   config::Config config;
-  config.nodes = {{.name = "fw-1", .priority = 100, .replication_address = IpAddress::ipv4({192, 168, 100, 100})},
-                  {.name = "fw-2", .priority = 80, .replication_address = IpAddress::ipv4({192, 168, 100, 200})}};
+  config.nodes = {
+      {.name = "fw-1", .priority = 100, .replication_address = IpAddress::ipv4({192, 168, 100, 100})},
+      {.name = "fw-2", .priority = 80, .replication_address = IpAddress::ipv4({192, 168, 100, 200})}};
   config.vrrp.version = 3;
   config.vrrp.advertisement_interval = kInterval;
   config.group.name = "G1";
-  config.group.routers = {
-      {.name = "VI_1", .interface = "eth1", .id = 61, .addresses = {{IpAddress::ipv4({192, 168, 2, 100}), 32}}},
-      {.name = "VI_2", .interface = "eth0", .id = 62, .addresses = {{IpAddress::ipv4({192, 168, 0, 100}), 32}}}};
+  config.group.routers = {{.name = "VI_1",
+                           .interface = "eth1",
+                           .id = 61,
+                           .addresses = {{IpAddress::ipv4({192, 168, 2, 100}), 32}}},
+                          {.name = "VI_2",
+                           .interface = "eth0",
+                           .id = 62,
+                           .addresses = {{IpAddress::ipv4({192, 168, 0, 100}), 32}}}};
   config.replication.protocols = {6};
   config.replication.compare_interval = 3s;
   return config;
@@ -53,7 +65,8 @@ sync::ConntrackEntry new_entry(std::uint64_t number) {
   entry.status = sync::status::kConfirmed | sync::status::kSeenReply | sync::status::kAssured |
                  sync::status::kSourceNat | sync::status::kSourceNatDone | sync::status::kDestinationNatDone;
   entry.timeout_s = 432000;
-  entry.tcp = sync::TcpInfo{.state = sync::TcpState::established, .flags_original = 0x03, .flags_reply = 0x03};
+  entry.tcp =
+      sync::TcpInfo{.state = sync::TcpState::established, .flags_original = 0x03, .flags_reply = 0x03};
   return entry;
 }
 
@@ -61,17 +74,20 @@ std::string describe(const Node& node) {
   const sync::Progress progress = node.process()->replication.progress();
   const sync::Counters& counters = node.process()->replication.counters();
   return fmt::format(
-      "{}: {}, epoch {}, in sync {} ({}), index {}, unacknowledged {}, waiting {}; full sends {}/{} received {}, stale {}, "
+      "{}: {}, epoch {}, in sync {} ({}), index {}, unacknowledged {}, waiting {}; full sends {}/{} received "
+      "{}, stale {}, "
       "refused by role {}, updated {}, incomplete {}, refusals {}, channel {}",
-      node.name(), progress.role == sync::Role::source ? "source" : "replica", progress.epoch, progress.in_sync,
-      progress.reason, progress.index_entries, progress.unacknowledged_frames, progress.pending_events,
-      counters.full_sends, counters.full_sends_finished, counters.full_sends_received, counters.stale_epoch,
-      counters.refused_by_role, counters.updated, counters.incomplete, counters.other_refusals, node.channel_up());
+      node.name(), progress.role == sync::Role::source ? "source" : "replica", progress.epoch,
+      progress.in_sync, progress.reason, progress.index_entries, progress.unacknowledged_frames,
+      progress.pending_events, counters.full_sends, counters.full_sends_finished,
+      counters.full_sends_received, counters.stale_epoch, counters.refused_by_role, counters.updated,
+      counters.incomplete, counters.other_refusals, node.channel_up());
 }
 
 // A packet of a known flow; now and then it changes something that an event reports.
 bool packet_passes(FakeConntrack& table, const sync::EntryKey& key) {
-  return table.traffic_updates(key, [](sync::ConntrackEntry& entry) { entry.mark = entry.mark.value_or(0) + 1; });
+  return table.traffic_updates(key,
+                               [](sync::ConntrackEntry& entry) { entry.mark = entry.mark.value_or(0) + 1; });
 }
 
 }  // namespace
@@ -94,7 +110,9 @@ World::World(std::uint64_t seed) : random_(seed) {
     wires.dedicated = &dedicated_path(from);
     nodes_[from]->connect(std::move(wires));
     nodes_[from]->on_announcement = [this, from] { note_move(from); };
-    nodes_[from]->on_change = [this, from](const std::string& what) { record(fmt::format("fw-{} {}", from + 1, what)); };
+    nodes_[from]->on_change = [this, from](const std::string& what) {
+      record(fmt::format("fw-{} {}", from + 1, what));
+    };
   }
   start(0);
   start(1);
@@ -118,8 +136,10 @@ void World::run_until_settled() {
   clients_pause_ = true;  // tables can only be compared while nothing changes them
   while (!violation_ && queue_.now() < deadline) {
     run(250ms);
-    if (!primary()) why = "not exactly one primary";
-    else why = table_difference();
+    if (!primary())
+      why = "not exactly one primary";
+    else
+      why = table_difference();
     if (why.empty()) break;
   }
   clients_pause_ = false;
@@ -130,7 +150,8 @@ void World::run_until_settled() {
   violated("not settled: " + why);
 }
 
-// ---- faults --------------------------------------------------------------------------------------------------------
+// ---- faults
+// --------------------------------------------------------------------------------------------------------
 
 void World::crash(std::size_t node) {
   record("crash " + std::to_string(node));
@@ -190,8 +211,10 @@ void World::restore_leg(std::size_t node, std::size_t leg) {
 void World::mute_leg(std::size_t from, std::size_t leg, bool muted) {
   record(fmt::format("mute_leg {} {} {}", from, leg, muted));
   note_failure(from);
-  if (muted) leg_path(from, leg).cut();
-  else leg_path(from, leg).restore();
+  if (muted)
+    leg_path(from, leg).cut();
+  else
+    leg_path(from, leg).restore();
 }
 
 void World::cut_dedicated(bool cut) {
@@ -201,8 +224,10 @@ void World::cut_dedicated(bool cut) {
 void World::mute_dedicated(std::size_t from, bool muted) {
   record(fmt::format("mute_dedicated {} {}", from, muted));
   note_failure(from);
-  if (muted) dedicated_path(from).cut();
-  else dedicated_path(from).restore();
+  if (muted)
+    dedicated_path(from).cut();
+  else
+    dedicated_path(from).restore();
 }
 
 void World::set_dedicated_faults(const PathFaults& faults) {
@@ -220,27 +245,31 @@ void World::lose_events(std::size_t node, std::size_t count) {
   nodes_.at(node)->lose_events(count);
 }
 
-// What the standby's kernel holds now must not be lost by what follows. If nothing was broken for a while, it must
-// hold all that is older than a moment, and nothing that was closed longer ago.
+// What the standby's kernel holds now must not be lost by what follows. If nothing was broken for a while, it
+// must hold all that is older than a moment, and nothing that was closed longer ago.
 void World::note_failure(std::size_t node) {
   const bool was_quiet = queue_.now() - last_fault_ > kQuietTime && primary() == node;
   last_fault_ = queue_.now();
   const FakeConntrack& failing = nodes_.at(node)->machine().conntrack;
   const FakeConntrack& standby = nodes_.at(1 - node)->machine().conntrack;
+  // A standby that is itself gone, late, without a leg or in the middle of learning promises nothing.
+  const SimulatedProcess* process = nodes_.at(1 - node)->process();
+  const bool standby_serves = process != nullptr && !nodes_.at(1 - node)->stalled() &&
+                              nodes_.at(1 - node)->leg_up(0) && nodes_.at(1 - node)->leg_up(1) &&
+                              process->replication.progress().in_sync;
   std::set<sync::EntryKey> living;
   for (auto& [number, flow] : flows_) {
     living.insert(flow.entry.key);
     // One that a stalled process never told about may stand on the standby alone: it is lost already.
     flow.on_standby_at_failure =
-        standby.find(flow.entry.key) != nullptr && failing.find(flow.entry.key) != nullptr;
+        standby_serves && standby.find(flow.entry.key) != nullptr && failing.find(flow.entry.key) != nullptr;
     if (was_quiet && !flow.on_standby_at_failure && queue_.now() - flow.created > kReplicationLimit) {
       violated(fmt::format("flow {} was not on the standby when the primary failed", number));
     }
   }
   for (const auto& [place, stored] : standby.entries()) {
     const sync::EntryKey& key = place.second;
-    if (living.contains(key)) continue;
-    excused_.insert(key);
+    if (living.contains(key) || !excused_.insert(key).second) continue;
     const auto closed = closed_.find(key);
     if (was_quiet && closed != closed_.end() && queue_.now() - closed->second > kReplicationLimit) {
       violated("a closed flow was still on the standby: " + key.original.to_string());
@@ -248,9 +277,10 @@ void World::note_failure(std::size_t node) {
   }
 }
 
-// A preempting node does not wait until the old primary has said everything (that is what a switchover is for), and
-// after one fault the next may come before everything was said again: a flow that ended meanwhile may outlive its end
-// on the new primary, until its timeout. In a quiet pair that is a matter of milliseconds.
+// A preempting node does not wait until the old primary has said everything (that is what a switchover is
+// for), and after one fault the next may come before everything was said again: a flow that ended meanwhile
+// may outlive its end on the new primary, until its timeout. In a quiet pair that is a matter of
+// milliseconds.
 void World::note_move(std::size_t to) {
   if (std::exchange(neighbours_send_to_, to) == to) return;
   const bool was_quiet = queue_.now() - last_fault_ > kQuietTime;
@@ -259,27 +289,31 @@ void World::note_move(std::size_t to) {
   }
 }
 
-// ---- the dedicated channel -----------------------------------------------------------------------------------------
+// ---- the dedicated channel
+// -----------------------------------------------------------------------------------------
 
 void World::try_handshake() {
   queue_.after(20ms, [this] { try_handshake(); });
   const bool associated = association_[0] == association_[1] && association_[0] != 0 &&
                           std::ranges::all_of(nodes_, [](const auto& node) { return node->channel_up(); });
-  const bool possible = std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); }) &&
-                        std::ranges::none_of(dedicated_, [](const auto& path) { return path->is_cut(); });
+  const bool possible =
+      std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); }) &&
+      std::ranges::none_of(dedicated_, [](const auto& path) { return path->is_cut(); });
   if (associated || !possible) return;
   association_.fill(next_association_++);
   for (const auto& node : nodes_) node->on_channel(true);
 }
 
-// ---- clients -------------------------------------------------------------------------------------------------------
+// ---- clients
+// -------------------------------------------------------------------------------------------------------
 
 bool World::forwards(std::size_t index) const {
   const Node& node = *nodes_.at(index);
   return node.machine().rules != Rules::closed && node.leg_up(0) && node.leg_up(1);
 }
 
-// Where a packet of the clients ends up: with the node that announced last, if that one still answers for itself.
+// Where a packet of the clients ends up: with the node that announced last, if that one still answers for
+// itself.
 std::optional<std::size_t> World::gateway() const {
   if (!forwards(neighbours_send_to_)) return std::nullopt;
   return neighbours_send_to_;
@@ -289,9 +323,12 @@ void World::client_acts() {
   queue_.after(between(random_, kClientPace / 2, kClientPace * 2), [this] { client_acts(); });
   if (clients_pause_) return;
   const auto what = std::uniform_int_distribution<int>(0, 9)(random_);
-  if (what < 3 && flows_.size() < kMaxFlows) open_flow();
-  else if (what < 9) use_flow();
-  else close_flow();
+  if (what < 3 && flows_.size() < kMaxFlows)
+    open_flow();
+  else if (what < 9)
+    use_flow();
+  else
+    close_flow();
   for (const auto& node : nodes_) node->capture_kernel_events();
 }
 
@@ -313,7 +350,8 @@ void World::use_flow() {
     chosen->second.on_standby_at_failure = false;
     return;
   }
-  // Unknown flow: dropped under the shield or where the address is not; otherwise our own stack answers with a reset.
+  // Unknown flow: dropped under the shield or where the address is not; otherwise our own stack answers with
+  // a reset.
   if (node.machine().rules == Rules::active_with_shield || !node.holds_addresses()) return;
   ++resets_;
   if (chosen->second.on_standby_at_failure) {
@@ -328,14 +366,16 @@ void World::close_flow() {
   if (!at || flows_.empty()) return;
   auto chosen = flows_.begin();
   std::advance(chosen, std::uniform_int_distribution<std::ptrdiff_t>(0, std::ssize(flows_) - 1)(random_));
-  // A primary whose process is gone or stands still tells nobody that a flow ended: not what is looked at here.
+  // A primary whose process is gone or stands still tells nobody that a flow ended: not what is looked at
+  // here.
   if (!nodes_[*at]->running() || nodes_[*at]->stalled()) return;
   if (!nodes_[*at]->machine().conntrack.destroy(chosen->second.entry.key)) return;
   closed_[chosen->second.entry.key] = queue_.now();
   flows_.erase(chosen);
 }
 
-// ---- invariants ----------------------------------------------------------------------------------------------------
+// ---- invariants
+// ----------------------------------------------------------------------------------------------------
 
 std::optional<std::size_t> World::primary() const {
   std::optional<std::size_t> found;
@@ -354,26 +394,59 @@ void World::check() {
       violated(fmt::format("{} holds the addresses while nothing is forwarded", node.name()));
     }
   }
-  const bool network_heals = std::ranges::none_of(legs_, [](const auto& path) { return path->is_cut(); });
-  const bool nobody_stands_still =
+  check_holders();
+  check_service();
+}
+
+// Two holders: on a connected network with two running processes one gives way within the limit; of a process
+// that is gone or stands still the kernel takes them within the lease and a second. (A node that believed to
+// be alone has the long lease: if it then dies while a peer comes up, both hold them that long. That is the
+// price of a lone restart.)
+void World::check_holders() {
+  const bool connected = std::ranges::none_of(legs_, [](const auto& path) { return path->is_cut(); });
+  const bool both_run =
       std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); });
   const bool two = nodes_[0]->holds_addresses() && nodes_[1]->holds_addresses();
-  if (!two || !network_heals || !nobody_stands_still) {
+  const bool long_lease = std::ranges::any_of(nodes_, [this](const auto& node) {
+    return (!node->running() || node->stalled()) && node->holds_addresses() &&
+           *node->machine().addresses_until > queue_.now() + kLeaseLimit;
+  });
+  if (!two || !connected || long_lease) {
     two_holders_since_.reset();
   } else if (!two_holders_since_) {
     two_holders_since_ = queue_.now();
-  } else if (queue_.now() - *two_holders_since_ > kTwoHoldersLimit) {
+  } else if (queue_.now() - *two_holders_since_ > (both_run ? kTwoHoldersLimit + kLeaseLimit : kLeaseLimit)) {
     violated("both nodes hold the addresses on a connected network");
   }
 }
 
+// A node that could serve, while no other process claims to: within the limit it does.
+void World::check_service() {
+  const auto healthy = [this](std::size_t i) {
+    return nodes_[i]->running() && !nodes_[i]->stalled() && nodes_[i]->leg_up(0) && nodes_[i]->leg_up(1);
+  };
+  const bool muted = std::ranges::any_of(legs_, [](const auto& path) { return path->is_cut(); });
+  const bool served = primary().has_value() || (nodes_[0]->is_primary() || nodes_[1]->is_primary());
+  const bool possible = healthy(0) || healthy(1);
+  if (served || !possible || muted) {
+    nobody_serves_since_.reset();
+  } else if (!nobody_serves_since_) {
+    nobody_serves_since_ = queue_.now();
+  } else if (queue_.now() - *nobody_serves_since_ > kNoServiceLimit) {
+    violated("a healthy node does not take over");
+  }
+}
+
 void World::record(const std::string& what) {
-  history_ += fmt::format("{:10.3f} s  {}\n", in_milliseconds(queue_.now().time_since_epoch()) / 1000 - 3.6e6, what);
+  history_ +=
+      fmt::format("{:10.3f} s  {}\n", in_milliseconds(queue_.now().time_since_epoch()) / 1000 - 3.6e6, what);
 }
 
 void World::violated(std::string text) {
   if (!violation_) record("VIOLATION " + text);
-  if (!violation_) violation_ = fmt::format("at {:.3f} s: {}", in_milliseconds(queue_.now().time_since_epoch()) / 1000, text);
+  if (!violation_)
+    violation_ =
+        fmt::format("at {:.3f} s: {}", in_milliseconds(queue_.now().time_since_epoch()) / 1000, text);
 }
 
 // Every living flow stands in both tables with its state, and nothing else does. Timeouts aside.
@@ -387,9 +460,12 @@ std::string World::table_difference() const {
     const sync::EntryKey& key = place.second;
     if (!living.contains(key) && !excused_.contains(key)) {
       const auto closed = closed_.find(key);
-      return fmt::format("a closed flow stands on the primary: {}, {}", key.original.to_string(),
-                         closed == closed_.end() ? "reset"
-                                                 : fmt::format("closed at {:.3f} s", in_milliseconds(closed->second.time_since_epoch()) / 1000 - 3.6e6));
+      return fmt::format(
+          "a closed flow stands on the primary: {}, {}", key.original.to_string(),
+          closed == closed_.end()
+              ? "reset"
+              : fmt::format("closed at {:.3f} s",
+                            in_milliseconds(closed->second.time_since_epoch()) / 1000 - 3.6e6));
     }
   }
   if (!nodes_[1 - at]->running()) return "";
@@ -403,8 +479,9 @@ std::string World::table_difference() const {
     if (copy == nullptr) return "a flow is missing on the standby: " + place.second.original.to_string();
     if (copy->entry.tcp->state != stored.entry.tcp->state || copy->entry.reply != stored.entry.reply ||
         copy->entry.mark.value_or(0) != stored.entry.mark.value_or(0)) {
-      return fmt::format("a flow differs on the standby: {} mark {} there {}", place.second.original.to_string(),
-                         stored.entry.mark.value_or(0), copy->entry.mark.value_or(0));
+      return fmt::format("a flow differs on the standby: {} mark {} there {}",
+                         place.second.original.to_string(), stored.entry.mark.value_or(0),
+                         copy->entry.mark.value_or(0));
     }
   }
   return "";

@@ -1,6 +1,6 @@
-// Two firewalls, two client networks and a dedicated link under the virtual clock, with clients whose connections are
-// tracked, and the invariants that must hold after every event. A violation is a text with the time; a seed and its
-// violation are all that is needed to see it again.
+// Two firewalls, two client networks and a dedicated link under the virtual clock, with clients whose
+// connections are tracked, and the invariants that must hold after every event. A violation is a text with
+// the time; a seed and its violation are all that is needed to see it again.
 #pragma once
 
 #include <array>
@@ -40,7 +40,7 @@ class World {
   void stall(std::size_t node);
   void resume(std::size_t node);
   void stop_gracefully(std::size_t node);
-  void cut_leg(std::size_t node, std::size_t leg);      // carrier is lost on both sides' view of this node
+  void cut_leg(std::size_t node, std::size_t leg);  // carrier is lost on both sides' view of this node
   void restore_leg(std::size_t node, std::size_t leg);
   void mute_leg(std::size_t from, std::size_t leg, bool muted);  // advertisements lost one way, carrier stays
   void cut_dedicated(bool cut);
@@ -49,7 +49,8 @@ class World {
   void set_leg_faults(const PathFaults& faults);
   void lose_events(std::size_t node, std::size_t count);
 
-  std::optional<std::size_t> primary() const;  // the one that forwards and holds the addresses, if exactly one does
+  std::optional<std::size_t> primary()
+      const;  // the one that forwards and holds the addresses, if exactly one does
   Node& node(std::size_t index) { return *nodes_.at(index); }
   Random& random() { return random_; }
   Instant now() const { return queue_.now(); }
@@ -80,6 +81,8 @@ class World {
 
   // ---- invariants
   void check();
+  void check_holders();
+  void check_service();
   void violated(std::string text);
   void record(const std::string& what);
   std::string table_difference() const;
@@ -101,6 +104,7 @@ class World {
   bool clients_pause_ = false;
 
   std::optional<Instant> two_holders_since_;
+  std::optional<Instant> nobody_serves_since_;
   Instant last_fault_{};
   std::optional<std::string> violation_;
   std::string history_;

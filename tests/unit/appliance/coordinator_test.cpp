@@ -26,7 +26,8 @@ struct Bench {
     const auto run = last<RunStep>();
     REQUIRE(run);
     REQUIRE(run->step == step);
-    coordinator.on_step_finished(now, {.plan = run->plan, .step = step, .ok = ok, .error = ok ? "" : "refused"});
+    coordinator.on_step_finished(now,
+                                 {.plan = run->plan, .step = step, .ok = ok, .error = ok ? "" : "refused"});
     collect();
   }
   void pass(Duration time) {
@@ -61,10 +62,12 @@ std::vector<Step> order_of(Transition transition) {
 }  // namespace
 
 TEST_CASE("the plans are pinned: rules, flows, addresses, announcement, source") {
-  CHECK(order_of(Transition::take_over) == std::vector{Step::activate_rules, Step::commit, Step::add_addresses,
-                                                        Step::announce, Step::become_source, Step::lower_shield});
-  CHECK(order_of(Transition::hand_over) == std::vector{Step::remove_addresses, Step::release_claim, Step::await_peer,
-                                                        Step::standby_rules, Step::become_replica});
+  CHECK(order_of(Transition::take_over) == std::vector{Step::activate_rules, Step::commit,
+                                                       Step::add_addresses, Step::announce,
+                                                       Step::become_source, Step::lower_shield});
+  CHECK(order_of(Transition::hand_over) == std::vector{Step::remove_addresses, Step::release_claim,
+                                                       Step::await_peer, Step::standby_rules,
+                                                       Step::become_replica});
   CHECK(order_of(Transition::give_way) ==
         std::vector{Step::remove_addresses, Step::standby_rules, Step::become_replica});
   CHECK(order_of(Transition::fault) == order_of(Transition::give_way));
@@ -193,7 +196,9 @@ TEST_CASE("rules that cannot be activated withdraw the claim and try again later
   CHECK(bench.count<ResumeClaims>() == 1);
 }
 
-TEST_CASE("each withdrawal in a row doubles the pause before the next claim, a takeover that succeeds ends the row") {
+TEST_CASE(
+    "each withdrawal in a row doubles the pause before the next claim, a takeover that succeeds ends the "
+    "row") {
   Bench bench;
   const auto withdraw_once = [&bench] {
     bench.change(Role::primary);

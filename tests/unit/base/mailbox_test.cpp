@@ -36,15 +36,19 @@ TEST_CASE("a producer and a consumer thread pass every message once") {
   constexpr int kCount = 200'000;
   std::thread producer([&] {
     for (int i = 0; i < kCount;) {
-      if (mailbox.try_post(i)) ++i;
-      else std::this_thread::yield();
+      if (mailbox.try_post(i))
+        ++i;
+      else
+        std::this_thread::yield();
     }
   });
   int expected = 0;
   bool in_order = true;
   while (expected < kCount) {
-    if (const auto got = mailbox.take()) in_order = in_order && *got == expected++;
-    else std::this_thread::yield();
+    if (const auto got = mailbox.take())
+      in_order = in_order && *got == expected++;
+    else
+      std::this_thread::yield();
   }
   producer.join();
   CHECK(in_order);

@@ -1,0 +1,69 @@
+#include "appliance/failover/translation.hpp"
+
+#include <algorithm>
+#include <set>
+
+#include "vrrp/announcement.hpp"
+#include "vrrp/intervals.hpp"
+
+namespace ftfw::failover {
+
+Role role_of(vrrp::State state) {
+  switch (state) {
+    case vrrp::State::initialize: return Role::starting;
+    case vrrp::State::backup: return Role::backup;
+    case vrrp::State::active: return Role::primary;
+    case vrrp::State::fault: return Role::fault;
+  }
+  return Role::fault;
+}
+
+sync::GroupRole group_role_of(Role role) {
+  switch (role) {
+    case Role::starting: return sync::GroupRole::unknown;
+    case Role::backup: return sync::GroupRole::backup;
+    case Role::primary: return sync::GroupRole::primary;
+    case Role::fault: return sync::GroupRole::fault;
+  }
+  return sync::GroupRole::unknown;
+}
+
+PeerView peer_view_of(const sync::PeerState& peer) {
+  return {.alive = peer.alive,
+          .primary = peer.group.role == sync::GroupRole::primary,
+          .epoch = peer.group.primary_epoch,
+          .obeyed = peer.source_epoch};
+}
+
+Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
+  Coordinator::Settings settings;
+  settings.budgets.await_peer =
+      std::min(settings.budgets.await_peer,
+               vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
+  std::set<Duration> rounds;
+  for (const vrrp::ScheduledAnnouncement& announcement : vrrp::announcement_schedule(election.routers)) {
+    if (announcement.after > Duration::zero()) rounds.insert(announcement.after);
+  }
+  settings.announcement_rounds.assign(rounds.begin(), rounds.end());
+  return settings;
+}
+
+sync::Settings replication_settings(const config::Config& config, std::size_t node,
+                                    std::span<const IpAddress> machine_addresses) {
+  std::set<IpAddress> local(machine_addresses.begin(), machine_addresses.end());
+  for (const config::Node& one : config.nodes) local.insert(one.replication_address);
+  for (const config::VirtualRouter& router : config.group.routers) {
+    for (const IpPrefix& address : router.addresses) local.insert(address.address);
+  }
+  sync::Settings settings;
+  settings.node = config.nodes[node].name;
+  settings.peer = config.nodes[1 - node].name;
+  settings.protocols = config.replication.protocols;
+  settings.local_addresses.assign(local.begin(), local.end());
+  settings.expectations = config.replication.expectations;
+  settings.parked_timeout = config.replication.parked_timeout;
+  settings.compare_interval = config.replication.compare_interval;
+  return settings;
+}
+
+}  // namespace ftfw::failover
