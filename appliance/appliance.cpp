@@ -122,7 +122,6 @@ void Appliance::run() {
 }
 
 // ---- what the other threads say
-// -----------------------------------------------------------------------------------
 
 void Appliance::read_signals() {
   signalfd_siginfo signal{};
@@ -250,7 +249,6 @@ void Appliance::on_report(const LeaseFailed& failed) {
 }
 
 // ---- what the coordinator wants
-// -----------------------------------------------------------------------------------
 
 void Appliance::carry_out_outputs() {
   for (std::vector<failover::Output> outputs = coordinator_.take_outputs(); !outputs.empty();

@@ -16,7 +16,6 @@
 namespace ftfw {
 
 // ---- failover -> vrrp
-// ---------------------------------------------------------------------------------------------
 
 struct SetInSync {
   bool in_sync = true;
@@ -27,7 +26,6 @@ using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims>;
 using VrrpCommands = Mailbox<VrrpCommand>;
 
 // ---- vrrp -> failover
-// ---------------------------------------------------------------------------------------------
 
 struct Trouble {
   std::string text;
@@ -37,7 +35,6 @@ using VrrpReport = std::variant<vrrp::StateChanged, vrrp::AnnounceAgain, vrrp::A
 using VrrpReports = Mailbox<VrrpReport>;
 
 // ---- failover -> replication
-// --------------------------------------------------------------------------------------
 
 struct BecomeSource {
   std::uint64_t epoch = 0;
@@ -50,14 +47,12 @@ using ReplicationCommand = std::variant<BecomeSource, BecomeReplica, Commit, syn
 using ReplicationCommands = Mailbox<ReplicationCommand>;
 
 // ---- replication -> failover
-// --------------------------------------------------------------------------------------
 
 using ReplicationReport =
     std::variant<sync::CommitFinished, sync::PeerChanged, sync::InSyncChanged, sync::Notice, Trouble>;
 using ReplicationReports = Mailbox<ReplicationReport>;
 
 // ---- capture -> replication
-// ---------------------------------------------------------------------------------------
 
 struct CapturedBatch {
   std::vector<sync::Event> events;
@@ -66,7 +61,6 @@ struct CapturedBatch {
 using CapturedBatches = Mailbox<CapturedBatch>;
 
 // ---- lease -> failover
-// --------------------------------------------------------------------------------------------
 
 struct LeaseLapsed {
   Duration age{};

@@ -87,7 +87,6 @@ std::optional<Instant> ReplicationThread::next_deadline() const {
 }
 
 // ---- inputs
-// --------------------------------------------------------------------------------------------------------
 
 void ReplicationThread::obey_commands() {
   mailboxes_.commands.clear_wakeups();
@@ -150,7 +149,6 @@ void ReplicationThread::drain_channel() {
 }
 
 // ---- outputs
-// -------------------------------------------------------------------------------------------------------
 
 void ReplicationThread::carry_out_outputs() {
   for (std::vector<sync::Output> outputs = engine_.take_outputs(); !outputs.empty();

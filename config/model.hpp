@@ -30,7 +30,7 @@ struct Node {
   Location replication_address_where;
 };
 
-// ---- [vrrp], [[sync_group]] -------------------------------------------------------------------------------
+// ---- [vrrp], [[sync_group]] --------------------------------------------------------------------
 
 struct Vrrp {
   std::uint8_t version = 3;              // 2 or 3
@@ -59,7 +59,7 @@ struct SyncGroup {
   Location where;
 };
 
-// ---- [replication] ----------------------------------------------------------------------------------------
+// ---- [replication] -----------------------------------------------------------------------------
 
 enum class StandbyMode { kernel, cache };
 
@@ -78,7 +78,7 @@ struct Replication {
   Duration compare_interval = 60s;  // full compare with the peer
 };
 
-// ---- [firewall] -------------------------------------------------------------------------------------------
+// ---- [firewall] --------------------------------------------------------------------------------
 
 enum class ForwardPolicy { accept, drop };
 

@@ -12,7 +12,6 @@ namespace ftfw::firewall {
 namespace {
 
 // ---- names
-// --------------------------------------------------------------------------------------------------
 
 struct Name {
   std::int32_t number;
@@ -100,7 +99,6 @@ std::string priority_text(Hook hook, std::int32_t priority) {
 }
 
 // ---- expressions
-// --------------------------------------------------------------------------------------------
 
 // "21" or "{ 21, 22 }"
 template <typename Values, typename Print>
@@ -182,7 +180,6 @@ struct Printer {
 };
 
 // ---- blocks of a table
-// --------------------------------------------------------------------------------------
 
 std::string block(const HelperObject& helper) {
   return fmt::format("\tct helper {} {{\n\t\ttype \"{}\" protocol {}\n\t\tl3proto inet\n\t}}\n", helper.name,

@@ -51,7 +51,6 @@ void match_interface(Rule& rule, const std::string& name) {
 }
 
 // ---- chain prerouting: which helper follows which flow
-// ------------------------------------------------------
 
 Rule helper_rule(const config::Helper& helper) {
   Rule rule{.where = helper.where};
@@ -75,7 +74,6 @@ Chain prerouting(const config::Firewall& firewall) {
 }
 
 // ---- chain forward_reply: answers, and which of them take the fast path
-// -------------------------------------
 
 Chain forward_reply(const config::Firewall& firewall, const Capabilities& capabilities) {
   Chain chain{.name = kReplyChain, .where = firewall.outside_where};
@@ -91,7 +89,6 @@ Chain forward_reply(const config::Firewall& firewall, const Capabilities& capabi
 }
 
 // ---- chain forward
-// ------------------------------------------------------------------------------------------
 
 // Answers come back on the outside interface. If flows may also begin there, or anywhere, their answers come
 // from elsewhere and the interface says nothing.
@@ -205,7 +202,6 @@ Table filter_table(const config::Firewall& firewall, const Capabilities& capabil
 }
 
 // ---- table nat
-// ----------------------------------------------------------------------------------------------
 
 Rule snat_rule(const config::SourceNat& snat) {
   return Rule{.expressions = {InterfaceMatch{.traffic = Traffic::out, .name = snat.out},

@@ -26,7 +26,7 @@ enum class Hook : std::uint8_t { prerouting, input, forward, output, postrouting
 enum class ChainType : std::uint8_t { filter, nat };
 enum class Policy : std::uint8_t { drop, accept };
 
-// ---- matches ----------------------------------------------------------------------------------------------
+// ---- matches -----------------------------------------------------------------------------------
 
 // iifname "eth0", oifname "eth0"
 struct InterfaceMatch {
@@ -84,7 +84,7 @@ struct CtHelperMatch {
 // fib daddr type unicast: not an address of this machine, and neither broadcast nor multicast.
 struct UnicastElsewhereMatch {};
 
-// ---- statements -------------------------------------------------------------------------------------------
+// ---- statements --------------------------------------------------------------------------------
 
 // ct helper set "ftp-std"
 struct SetHelper {
@@ -129,7 +129,7 @@ using Expression =
                  CtDirectionMatch, CtExpectedMatch, CtHelperMatch, UnicastElsewhereMatch, SetHelper, Count,
                  FlowAdd, Limit, Log, SnatTo, Accept, Drop, Goto>;
 
-// ---- rules, chains, objects, tables -----------------------------------------------------------------------
+// ---- rules, chains, objects, tables ------------------------------------------------------------
 
 struct Rule {
   std::vector<Expression> expressions;

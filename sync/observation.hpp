@@ -12,7 +12,6 @@
 namespace ftfw::sync {
 
 // ---- from the kernel
-// ----------------------------------------------------------------------------------------
 
 enum class Change : std::uint8_t { created, updated, destroyed };
 
@@ -29,7 +28,6 @@ struct ExpectationEvent {
 using Event = std::variant<ConntrackEvent, ExpectationEvent>;
 
 // ---- to the kernel
-// -------------------------------------------------------------------------------------------
 
 // All operations on replicas carry parked timeouts and BE_LIBERAL as the engine decided: sync/linux writes
 // exactly what it is given and decides nothing.

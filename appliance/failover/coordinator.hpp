@@ -19,7 +19,6 @@
 namespace ftfw::failover {
 
 // ---- inputs
-// ---------------------------------------------------------------------------------------------------
 
 struct RoleChange {
   Role to = Role::backup;
@@ -44,7 +43,6 @@ struct StepResult {
 };
 
 // ---- outputs, to be carried out in order
-// --------------------------------------------------------------------------
 
 struct RunStep {
   std::uint64_t plan = 0;

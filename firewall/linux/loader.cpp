@@ -56,7 +56,6 @@ Loader::Loader(linux_nft::Conversation conversation, Guard guard)
     : conversation_(std::move(conversation)), guard_(std::move(guard)) {}
 
 // ---- the transaction
-// ----------------------------------------------------------------------------------------
 
 Result<Installed> Loader::refresh() {
   if (known_) {
@@ -127,7 +126,6 @@ std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Ta
 }
 
 // ---- questions
-// ----------------------------------------------------------------------------------------------
 
 Result<Capabilities> Loader::probe() {
   const Table scratch{.name = "ftfw_probe", .flowtables = {{.name = "probe", .devices = {"lo"}}}};
@@ -163,7 +161,6 @@ Result<Installed> Loader::read_back() {
 }
 
 // ---- steps
-// --------------------------------------------------------------------------------------------------
 
 LoadResult Loader::close() {
   return step([this](Change& change) -> std::expected<Next, std::vector<Refusal>> {

@@ -121,7 +121,6 @@ void Association::close() {
 }
 
 // ---- the BIO: one read is one datagram, one write is one datagram
-// -----------------------------------------------
 
 const BIO_METHOD* Association::datagram_method() {
   struct FreeMethod {

@@ -32,7 +32,6 @@ std::unexpected<Error> malformed(const char* what) {
 }
 
 // ---- reading
-// -------------------------------------------------------------------------------------------------
 
 // struct nf_ct_tcp_flags { flags, mask }: two bytes.
 std::uint8_t tcp_flags(ByteSpan attribute) {
@@ -122,7 +121,6 @@ bool parse_extensions(const ConntrackAttributes& attributes, ConntrackEntry& ent
 }
 
 // ---- writing
-// -------------------------------------------------------------------------------------------------
 
 std::uint16_t request_flags(RequestHead head, std::uint16_t extra) {
   return static_cast<std::uint16_t>(NLM_F_REQUEST | extra | (head.acknowledge ? NLM_F_ACK : 0));

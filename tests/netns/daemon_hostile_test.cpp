@@ -41,7 +41,6 @@ void put(Bytes& bytes, std::uint64_t value, int count) {
 }
 
 // ---- VRRP (RFC 9568 5.1, RFC 3768 5.1)
-// ---------------------------------------------------------------------
 
 // A valid advertisement of virtual router 61 with the owner's priority, which nobody could resist.
 struct Advertisement {
@@ -102,7 +101,6 @@ std::uint64_t figure(const Json& status, const char* name) {
 }
 
 // ---- DTLS 1.2 records (RFC 6347 4.1, 4.2.2)
-// ----------------------------------------------------------------
 
 Bytes record(std::uint8_t type, std::uint16_t epoch, std::uint64_t sequence, const Bytes& fragment,
              std::size_t claimed_bytes) {
@@ -158,7 +156,6 @@ class ReplicationStranger {
 };
 
 // ---- the pair under traffic
-// --------------------------------------------------------------------------------
 
 constexpr Traffic::Amounts kFewEchoes{
     .echoes = 5, .downloads = 0, .uploads = 0, .idle = 0, .to_reset = 0, .to_finish = 0};

@@ -36,7 +36,6 @@ void Node::listen_to_kernel() {
 }
 
 // ---- life and faults
-// ----------------------------------------------------------------------------------------------
 
 void Node::start() {
   ++incarnation_;
@@ -95,7 +94,6 @@ void Node::stop_gracefully() {
 }
 
 // ---- from the wires
-// ------------------------------------------------------------------------------------------------
 
 void Node::on_advertisement(std::size_t leg, IpAddress source, const ByteVector& packet) {
   input([this, leg, source, packet](SimulatedProcess& process) {
@@ -126,7 +124,6 @@ bool Node::holds_addresses() const {
 }
 
 // ---- the process's threads
-// -----------------------------------------------------------------------------------------
 
 void Node::input(Input run) {
   if (!process_) return;

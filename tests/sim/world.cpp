@@ -151,7 +151,6 @@ void World::run_until_settled() {
 }
 
 // ---- faults
-// --------------------------------------------------------------------------------------------------------
 
 void World::crash(std::size_t node) {
   record("crash " + std::to_string(node));
@@ -290,7 +289,6 @@ void World::note_move(std::size_t to) {
 }
 
 // ---- the dedicated channel
-// -----------------------------------------------------------------------------------------
 
 void World::try_handshake() {
   queue_.after(20ms, [this] { try_handshake(); });
@@ -305,7 +303,6 @@ void World::try_handshake() {
 }
 
 // ---- clients
-// -------------------------------------------------------------------------------------------------------
 
 bool World::forwards(std::size_t index) const {
   const Node& node = *nodes_.at(index);
@@ -375,7 +372,6 @@ void World::close_flow() {
 }
 
 // ---- invariants
-// ----------------------------------------------------------------------------------------------------
 
 std::optional<std::size_t> World::primary() const {
   std::optional<std::size_t> found;
