@@ -21,6 +21,11 @@ Transition transition_of(Role from, Role to) {
   return from == Role::starting ? Transition::stand_by : Transition::give_way;
 }
 
+// A round that is late by more than this is not sent: this node was not run, another one may be primary by
+// now, and an announcement would draw the neighbours away from it. If this node still is primary, they know
+// it.
+constexpr Duration kStaleRound = 500ms;
+
 // Traffic flows again once the addresses are announced; the shield only delays packets of flows nobody knows.
 bool traffic_waits_for(Step step) {
   return step != Step::lower_shield;
@@ -119,8 +124,9 @@ void Coordinator::request_stop(Instant now) {
 void Coordinator::on_timer(Instant now) {
   if (plan_ && plan_->step_limit && now >= *plan_->step_limit) step_limit_reached(now);
   if (!announcements_due_.empty() && now >= announcements_due_.front()) {
+    const bool slept = now - announcements_due_.front() > kStaleRound;
     std::erase_if(announcements_due_, [now](Instant due) { return due <= now; });
-    if (role_ == Role::primary) outputs_.push_back(AnnounceRound{});
+    if (role_ == Role::primary && !slept) outputs_.push_back(AnnounceRound{});
   }
   if (resume_claims_at_ && now >= *resume_claims_at_ && !plan_) {
     resume_claims_at_.reset();

@@ -292,3 +292,10 @@ TEST_CASE("addresses are announced again in rounds while primary, and not after"
   bench.pass(1min);
   CHECK(bench.count<AnnounceRound>() == 3);
 }
+
+TEST_CASE("a node that wakes up late does not send the announcements it has missed") {
+  Bench bench;
+  bench.become_primary();
+  bench.pass(1600ms);
+  CHECK(bench.count<AnnounceRound>() == 0);
+}
