@@ -15,7 +15,7 @@ namespace {
 
 constexpr std::string_view kIntroduction =
     "ftfw-appliance: two machines, one fault-tolerant firewall.\n"
-    "Runs in the foreground until SIGTERM (hands over to the peer, then ends); SIGHUP reloads.\n";
+    "Runs in the foreground until SIGTERM (hands over to the peer, then ends).\n";
 
 constexpr std::string_view kExitCodes =
     "Exit codes: 0 ok, 1 wrong use, 2 configuration invalid, 3 valid with warnings (--strict), 4 refused by "
