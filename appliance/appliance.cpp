@@ -46,8 +46,7 @@ std::string_view name_of(sync::GroupRole role) {
 }  // namespace
 
 Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
-    : node_(parts.node),
-      peer_(parts.peer),
+    : peer_(parts.peer),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
       status_(status),

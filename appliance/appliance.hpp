@@ -25,7 +25,6 @@ namespace ftfw {
 // Everything that can fail has been opened by daemon.cpp.
 struct ApplianceParts {
   const config::Config& config;
-  const config::Node& node;
   const config::Node& peer;
   vrrp::Settings election;
   firewall::Ruleset ruleset;
@@ -79,7 +78,6 @@ class Appliance {
   void keep_house(Instant now);
   void watch_threads(Instant now);
 
-  const config::Node& node_;
   const config::Node& peer_;
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;

@@ -273,7 +273,6 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   SharedStatus status;
   status.with([&](StatusBoard& board) { fill_board(board, config, node, peer, sysctls); });
   Appliance appliance({.config = config,
-                       .node = node,
                        .peer = peer,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
                        .ruleset = std::move(firewall->ruleset),

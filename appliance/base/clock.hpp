@@ -8,8 +8,4 @@ namespace ftfw {
 // CLOCK_MONOTONIC: does not advance while the machine is suspended.
 Instant monotonic_now();
 
-// CLOCK_BOOTTIME: advances during suspend. boottime minus monotonic tells a resumed machine how long it
-// slept.
-Duration boottime_since_boot();
-
 }  // namespace ftfw

@@ -10,20 +10,28 @@ namespace ftfw::failover {
 
 Role role_of(vrrp::State state) {
   switch (state) {
-    case vrrp::State::initialize: return Role::starting;
-    case vrrp::State::backup: return Role::backup;
-    case vrrp::State::active: return Role::primary;
-    case vrrp::State::fault: return Role::fault;
+    case vrrp::State::initialize:
+      return Role::starting;
+    case vrrp::State::backup:
+      return Role::backup;
+    case vrrp::State::active:
+      return Role::primary;
+    case vrrp::State::fault:
+      return Role::fault;
   }
   return Role::fault;
 }
 
 sync::GroupRole group_role_of(Role role) {
   switch (role) {
-    case Role::starting: return sync::GroupRole::unknown;
-    case Role::backup: return sync::GroupRole::backup;
-    case Role::primary: return sync::GroupRole::primary;
-    case Role::fault: return sync::GroupRole::fault;
+    case Role::starting:
+      return sync::GroupRole::unknown;
+    case Role::backup:
+      return sync::GroupRole::backup;
+    case Role::primary:
+      return sync::GroupRole::primary;
+    case Role::fault:
+      return sync::GroupRole::fault;
   }
   return sync::GroupRole::unknown;
 }
@@ -37,9 +45,9 @@ PeerView peer_view_of(const sync::PeerState& peer) {
 
 Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
   Coordinator::Settings settings;
-  settings.budgets.await_peer =
-      std::min(settings.budgets.await_peer,
-               vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
+  settings.budgets.await_peer = std::min(
+      settings.budgets.await_peer,
+      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
   std::set<Duration> rounds;
   for (const vrrp::ScheduledAnnouncement& announcement : vrrp::announcement_schedule(election.routers)) {
     if (announcement.after > Duration::zero()) rounds.insert(announcement.after);
