@@ -81,18 +81,7 @@ void Source::on_conntrack(const ConntrackEvent& event) {
     ++counters_.events_filtered;
     return;
   }
-  if (!streaming_) {
-    ++counters_.events_before_send;
-    return;
-  }
-  if (!full_.touch(event)) {
-    ++counters_.touched_overflows;
-    needs_full_send();
-  } else if (!outbox_.push(event)) {
-    ++counters_.outbox_overflows;
-    ++overflows_;
-    needs_full_send();
-  }
+  stream(event);
 }
 
 void Source::on_expectation(const ExpectationEvent& event) {
@@ -100,6 +89,11 @@ void Source::on_expectation(const ExpectationEvent& event) {
     ++counters_.events_filtered;
     return;
   }
+  stream(event);
+}
+
+template <typename Event>
+void Source::stream(const Event& event) {
   if (!streaming_) {
     ++counters_.events_before_send;
     return;

@@ -55,6 +55,8 @@ class Source {
 
   void on_conntrack(const ConntrackEvent& event);
   void on_expectation(const ExpectationEvent& event);
+  template <typename Event>
+  void stream(const Event& event);  // one that passed the filter
   void needs_full_send();  // and what was collected until now is void
   std::optional<wire::Message> next_dumped(Instant now);
   void count(const wire::Message& message);
