@@ -24,7 +24,8 @@ constexpr Duration kHangLimit = 5s;
 std::vector<vrrp::VirtualAddress> addresses_of(const config::Config& config) {
   std::vector<vrrp::VirtualAddress> addresses;
   for (const config::VirtualRouter& router : config.group.routers) {
-    for (const IpPrefix& address : router.addresses) addresses.push_back({router.interface, address});
+    for (const config::VirtualAddress& address : router.addresses)
+      addresses.push_back({router.interface, address.address});
   }
   return addresses;
 }

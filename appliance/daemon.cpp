@@ -129,7 +129,8 @@ Status remove_strange_leftovers(vrrp::VirtualAddresses& kernel, const config::Co
   std::set<std::pair<std::string, IpPrefix>> ours;
   for (const config::VirtualRouter& router : config.group.routers) {
     interfaces.push_back(router.interface);
-    for (const IpPrefix& address : router.addresses) ours.emplace(router.interface, address);
+    for (const config::VirtualAddress& address : router.addresses)
+      ours.emplace(router.interface, address.address);
   }
   auto standing = kernel.list_own(interfaces);
   if (!standing) return std::unexpected(standing.error());
@@ -147,7 +148,8 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
   for (const config::VirtualRouter& router : config.group.routers) {
-    for (const IpPrefix& address : router.addresses) {
+    for (const config::VirtualAddress& virtual_address : router.addresses) {
+      const IpPrefix& address = virtual_address.address;
       board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) +
                                 " on " + router.interface);
     }

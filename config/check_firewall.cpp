@@ -54,7 +54,8 @@ void check_allowed_helpers(const Firewall& firewall, DiagnosticList& diagnostics
 
 bool is_virtual(const IpAddress& address, const SyncGroup& group) {
   for (const VirtualRouter& router : group.routers) {
-    if (std::ranges::find(router.addresses, address, &IpPrefix::address) != router.addresses.end())
+    const auto same = [&](const VirtualAddress& one) { return one.address.address == address; };
+    if (std::ranges::any_of(router.addresses, same) || std::ranges::any_of(router.excluded_addresses, same))
       return true;
   }
   return false;

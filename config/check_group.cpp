@@ -25,8 +25,8 @@ bool overlap(const IpPrefix& a, const IpPrefix& b) {
 std::vector<Placed> placed_addresses(const Config& config) {
   std::vector<Placed> all;
   for (const VirtualRouter& router : config.group.routers) {
-    for (std::size_t i = 0; i < router.addresses.size(); ++i) {
-      all.push_back({router.addresses[i], &router, router.addresses_where[i]});
+    for (const VirtualAddress& address : router.addresses) {
+      all.push_back({address.address, &router, address.where});
     }
   }
   return all;

@@ -121,8 +121,7 @@ VirtualRouter read_virtual_router(Section& section) {
        section.list({"addresses", "[\"192.168.2.100\"]", Need::required}, kMaxVirtualAddresses)) {
     const auto address = value.prefix();
     if (!address || !check_usable(address->value.address, value)) continue;
-    router.addresses.push_back(address->value);
-    router.addresses_where.push_back(address->where);
+    router.addresses.push_back({.address = address->value, .where = address->where});
   }
   section.finish();
   return router;

@@ -32,30 +32,103 @@ struct Node {
 
 // ---- [vrrp], [[sync_group]] --------------------------------------------------------------------
 
+// How version 3 sums an IPv4 packet: vrrp/advertisement.hpp says why there are two.
+enum class ChecksumForm { pseudo_header, message_only };
+
+// Gratuitous ARP as a request (RFC 5227) or as a reply: some equipment learns from only one of them.
+enum class ArpForm { request, reply, both };
+
+// How the neighbours are told where the virtual addresses are.
+struct Announcements {
+  int repeats = 5;             // of every address in a burst
+  Duration spacing = 20ms;     // between the rounds of a burst
+  Duration second_burst = 5s;  // after the first; 0: none
+  Duration refresh = 60s;      // while primary; 0: never
+  ArpForm arp = ArpForm::request;
+};
+
 struct Vrrp {
-  std::uint8_t version = 3;              // 2 or 3
+  std::uint8_t version = 3;              // 2 or 3, of IPv4 routers; IPv6 routers speak version 3 always
   Duration advertisement_interval = 1s;  // v2: whole seconds 1..255; v3: 10 ms..40.95 s in 10 ms steps
+  int missed_advertisements = 3;         // 2..100: how many may be missed before the Active router is gone
   std::optional<std::array<std::uint8_t, 8>> pass;  // v2 PASS, cut or zero-padded to the 8 bytes of the wire
+  ChecksumForm checksum = ChecksumForm::pseudo_header;  // as sent; both are accepted
   bool preempt = true;
+  Duration preempt_delay{};  // a lower priority must have been Active for so long before it is preempted
+  Duration startup_delay{};  // after its start a node listens for so long before its first claim
   Duration sync_wait = 60s;  // how long "not in sync with a living primary" blocks preemption
+  Announcements announcements;
   Location interval_where;
   Location pass_where;  // the password: a file that others can read is worth a warning
+};
+
+// The kernel's address scopes (rtnetlink(7)).
+enum class AddressScope { global, link, host };
+
+struct VirtualAddress {
+  IpPrefix address;  // full length where the file gives none
+  AddressScope scope = AddressScope::global;
+  std::string label;  // IPv4 only, begins with the name of the interface; empty: none
+  Location where;
 };
 
 struct VirtualRouter {
   std::string name;
   std::string interface;
-  std::uint8_t id = 0;              // VRID 1..255
-  std::vector<IpPrefix> addresses;  // virtual addresses; full length where the file gives none
+  std::uint8_t id = 0;                             // VRID 1..255
+  std::vector<VirtualAddress> addresses;           // in the advertisement, all of one family
+  std::vector<VirtualAddress> excluded_addresses;  // move along and are announced, but are not advertised
+  // The virtual router's own MAC, 00:00:5e:00:01:id (IPv6: 02), on a macvlan of this name above `interface`.
+  std::string virtual_mac_interface;  // empty: plain, the interface's MAC
+  // Unicast instead of multicast: where the nodes are, both of them (one file serves both); empty: multicast.
+  std::vector<IpAddress> unicast;
+  std::vector<IpAddress> allowed_sources;  // empty: advertisements of anybody on the link are judged
+  Duration up_delay{};                     // a link that came up must have stayed up for so long
   Location where;
   Location interface_where;
   Location id_where;
-  std::vector<Location> addresses_where;  // one per address
+  Location virtual_mac_where;
+
+  // The interface that holds the virtual addresses and receives what is sent to their MAC.
+  const std::string& address_interface() const {
+    return virtual_mac_interface.empty() ? interface : virtual_mac_interface;
+  }
+};
+
+// An interface besides the routers' own whose loss counts.
+struct TrackedInterface {
+  std::string interface;
+  std::optional<int>
+      weight;  // added to the priority while it is down (-253..253); none: the group is in fault
+  Duration up_delay{};
+  Location where;
+};
+
+// A file with one integer, which times `weight` is added to the priority: the maintenance switch.
+struct TrackedFile {
+  std::string path;
+  int weight = 1;
+  Location where;
+};
+
+// A route that stands while the node is primary.
+struct VirtualRoute {
+  IpPrefix to;                      // length 0: the default route
+  std::optional<IpAddress> via;     // none: directly on the interface
+  std::string interface;            // empty: by the way to `via`
+  std::optional<IpAddress> source;  // preferred source address
+  std::uint32_t table = 254;        // RT_TABLE_MAIN
+  std::optional<std::uint32_t> metric;
+  std::optional<std::uint32_t> mtu;
+  Location where;
 };
 
 struct SyncGroup {
   std::string name;
   std::vector<VirtualRouter> routers;
+  std::vector<TrackedInterface> tracked_interfaces;
+  std::vector<TrackedFile> tracked_files;
+  std::vector<VirtualRoute> routes;
   Location where;
 };
 

@@ -16,7 +16,8 @@ constexpr std::int32_t kPriorityShield = 200;
 std::vector<IpPrefix> virtual_addresses(const config::Config& config, Family family) {
   std::vector<IpPrefix> hosts;
   for (const config::VirtualRouter& router : config.group.routers) {
-    for (const IpPrefix& prefix : router.addresses) {
+    for (const config::VirtualAddress& address : router.addresses) {
+      const IpPrefix& prefix = address.address;
       if (prefix.address.family() != family) continue;
       hosts.push_back({prefix.address, static_cast<std::uint8_t>(prefix.address.is_ipv4() ? 32 : 128)});
     }

@@ -17,12 +17,6 @@ namespace ftfw::vrrp {
 // Precondition: an IPv4 address.
 ByteVector gratuitous_arp_request(const MacAddress& mac, const IpAddress& address);
 
-struct AnnouncementPolicy {
-  int repeats = 5;             // of every address in each burst; a single frame may be lost
-  Duration spacing = 20ms;     // between the rounds of a burst
-  Duration second_burst = 5s;  // for switches whose port was still learning at the first one
-};
-
 struct ScheduledAnnouncement {
   Duration after{};        // from the moment the addresses stand
   std::size_t router = 0;  // index into the routers

@@ -61,7 +61,7 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
   std::set<IpAddress> local(machine_addresses.begin(), machine_addresses.end());
   for (const config::Node& one : config.nodes) local.insert(one.replication_address);
   for (const config::VirtualRouter& router : config.group.routers) {
-    for (const IpPrefix& address : router.addresses) local.insert(address.address);
+    for (const config::VirtualAddress& address : router.addresses) local.insert(address.address.address);
   }
   sync::Settings settings;
   settings.node = config.nodes[node].name;

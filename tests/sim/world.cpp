@@ -37,11 +37,11 @@ config::Config reference_pair() {
   config.group.routers = {{.name = "VI_1",
                            .interface = "eth1",
                            .id = 61,
-                           .addresses = {{IpAddress::ipv4({192, 168, 2, 100}), 32}}},
+                           .addresses = {{.address = {IpAddress::ipv4({192, 168, 2, 100}), 32}}}},
                           {.name = "VI_2",
                            .interface = "eth0",
                            .id = 62,
-                           .addresses = {{IpAddress::ipv4({192, 168, 0, 100}), 32}}}};
+                           .addresses = {{.address = {IpAddress::ipv4({192, 168, 0, 100}), 32}}}}};
   config.replication.protocols = {6};
   config.replication.compare_interval = 3s;
   return config;

@@ -88,12 +88,13 @@ TEST_CASE("the reference file gives one sync group of two virtual routers") {
   CHECK(group.routers[0].name == "VI_1");
   CHECK(group.routers[0].interface == "eth1");
   CHECK(group.routers[0].id == 61);
-  CHECK(group.routers[0].addresses == std::vector{net("192.168.2.100/32")});
-  CHECK(group.routers[0].addresses_where.size() == 1);
+  REQUIRE(group.routers[0].addresses.size() == 1);
+  CHECK(group.routers[0].addresses[0].address == net("192.168.2.100/32"));
   CHECK(group.routers[1].name == "VI_2");
   CHECK(group.routers[1].interface == "eth0");
   CHECK(group.routers[1].id == 62);
-  CHECK(group.routers[1].addresses == std::vector{net("192.168.0.100/32")});
+  REQUIRE(group.routers[1].addresses.size() == 1);
+  CHECK(group.routers[1].addresses[0].address == net("192.168.0.100/32"));
 }
 
 TEST_CASE("the reference file gives replication into the standby's kernel") {
@@ -171,7 +172,7 @@ TEST_CASE("what a file leaves out has a working default") {
   CHECK_FALSE(config.vrrp.pass.has_value());
   CHECK(config.group.name == "group");
   CHECK(config.group.routers.at(0).name == "lan-1");
-  CHECK(config.group.routers.at(0).addresses.at(0) == net("10.1.0.1/24"));
+  CHECK(config.group.routers.at(0).addresses.at(0).address == net("10.1.0.1/24"));
   CHECK(config.replication.insecure);
   CHECK(config.replication.key_file.empty());
   CHECK(config.replication.port == 3780);

@@ -22,9 +22,14 @@ constexpr std::uint8_t kSctp = 132;
 config::Config reference_config() {
   config::Config config;
   config.group = {.name = "G1", .where = Location{19, 1}};
-  config.group.routers = {
-      {.name = "VI_1", .interface = "eth1", .id = 61, .addresses = {*IpPrefix::parse("192.168.2.100")}},
-      {.name = "VI_2", .interface = "eth0", .id = 62, .addresses = {*IpPrefix::parse("192.168.0.100")}}};
+  config.group.routers = {{.name = "VI_1",
+                           .interface = "eth1",
+                           .id = 61,
+                           .addresses = {{.address = *IpPrefix::parse("192.168.2.100")}}},
+                          {.name = "VI_2",
+                           .interface = "eth0",
+                           .id = 62,
+                           .addresses = {{.address = *IpPrefix::parse("192.168.0.100")}}}};
   config::Firewall& firewall = config.firewall;
   firewall.inside = "eth1";
   firewall.inside_where = {43, 10};

@@ -37,8 +37,9 @@ TEST_CASE("the guard of the reference pair drops what is for a virtual address o
 
 TEST_CASE("virtual addresses of both families and with a prefix length are compared as hosts") {
   config::Config config = test::reference_config();
-  config.group.routers.front().addresses = {*IpPrefix::parse("10.0.0.1/24"), *IpPrefix::parse("fd00::1/64")};
-  config.group.routers.back().addresses = {*IpPrefix::parse("10.0.0.1")};
+  config.group.routers.front().addresses = {{.address = *IpPrefix::parse("10.0.0.1/24")},
+                                            {.address = *IpPrefix::parse("fd00::1/64")}};
+  config.group.routers.back().addresses = {{.address = *IpPrefix::parse("10.0.0.1")}};
   const Guard guard = build_guard(config);
   REQUIRE(guard.closed.rules.size() == 4);
   CHECK(to_nft(guard.closed.rules.at(0)) == "ip daddr 10.0.0.1 drop");

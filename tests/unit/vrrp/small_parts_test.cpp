@@ -42,11 +42,11 @@ TEST_CASE("settings are taken from the group, the node and the protocol part of 
   config::Config config;
   config.vrrp = {
       .version = 2, .advertisement_interval = 3s, .pass = Pass{'x'}, .preempt = false, .sync_wait = 7s};
-  config.group.routers = {
-      {.name = "VI_1",
-       .interface = "eth1",
-       .id = 61,
-       .addresses = {*IpPrefix::parse("192.168.2.100/24"), *IpPrefix::parse("192.168.2.99")}}};
+  config.group.routers = {{.name = "VI_1",
+                           .interface = "eth1",
+                           .id = 61,
+                           .addresses = {{.address = *IpPrefix::parse("192.168.2.100/24")},
+                                         {.address = *IpPrefix::parse("192.168.2.99")}}}};
   const config::Node node{.name = "fw-2", .priority = 80, .replication_address = {}, .where = {}};
 
   const Settings settings = make_settings(config, node, RoleLimit::backup_only);
