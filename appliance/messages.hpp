@@ -22,7 +22,10 @@ struct SetInSync {
 };
 struct ReleaseClaim {};  // priority 0 on every leg, no further claim
 struct StartClaims {};   // listen and elect again
-using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims>;
+struct AdjustPriority {
+  int adjustment = 0;  // by tracked files
+};
+using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims, AdjustPriority>;
 using VrrpCommands = Mailbox<VrrpCommand>;
 
 // ---- vrrp -> failover
@@ -59,6 +62,15 @@ struct CapturedBatch {
   bool overrun = false;  // the kernel, or this mailbox before, dropped events ahead of these
 };
 using CapturedBatches = Mailbox<CapturedBatch>;
+
+// ---- files -> failover
+
+struct PriorityAdjusted {
+  int adjustment = 0;
+  std::string why;
+};
+using TrackedFileReport = std::variant<PriorityAdjusted, Trouble>;
+using TrackedFileReports = Mailbox<TrackedFileReport>;
 
 // ---- lease -> failover
 

@@ -11,7 +11,10 @@ namespace {
 
 // A coordinator whose steps are answered by hand, with a clock that starts somewhere.
 struct Bench {
-  Coordinator coordinator{Coordinator::Settings{.budgets = {}, .announcement_rounds = {1s, 5s}}};
+  Coordinator coordinator{Coordinator::Settings{.budgets = {},
+                                                .announcement_rounds = {1s, 5s},
+                                                .announcement_refresh = {},
+                                                .virtual_routes = true}};
   Instant now{Duration(1h)};
   std::vector<Output> seen;
 
@@ -63,17 +66,18 @@ std::vector<Step> order_of(Transition transition) {
 
 TEST_CASE("the plans are pinned: rules, flows, addresses, announcement, source") {
   CHECK(order_of(Transition::take_over) == std::vector{Step::activate_rules, Step::commit,
-                                                       Step::add_addresses, Step::announce,
-                                                       Step::become_source, Step::lower_shield});
+                                                       Step::add_addresses, Step::add_routes,
+                                                       Step::announce, Step::become_source,
+                                                       Step::lower_shield});
   CHECK(order_of(Transition::hand_over) == std::vector{Step::remove_addresses, Step::release_claim,
                                                        Step::await_peer, Step::standby_rules,
-                                                       Step::become_replica});
+                                                       Step::remove_routes, Step::become_replica});
   CHECK(order_of(Transition::give_way) ==
-        std::vector{Step::remove_addresses, Step::standby_rules, Step::become_replica});
+        std::vector{Step::remove_addresses, Step::standby_rules, Step::remove_routes, Step::become_replica});
   CHECK(order_of(Transition::fault) == order_of(Transition::give_way));
   CHECK(order_of(Transition::stand_by) == std::vector{Step::standby_rules, Step::become_replica});
   CHECK(order_of(Transition::withdraw) ==
-        std::vector{Step::remove_addresses, Step::release_claim, Step::standby_rules, Step::become_replica});
+        std::vector{Step::remove_addresses, Step::release_claim, Step::standby_rules, Step::remove_routes, Step::become_replica});
 }
 
 TEST_CASE("a takeover runs its steps one after another and reports the timeline") {
@@ -86,10 +90,10 @@ TEST_CASE("a takeover runs its steps one after another and reports the timeline"
   const auto reached = bench.last<RoleReached>();
   REQUIRE(reached);
   CHECK(reached->timeline.role == Role::primary);
-  CHECK(reached->timeline.total == 5ms);  // the shield is lowered after traffic flows
+  CHECK(reached->timeline.total == 6ms);  // the shield is lowered after traffic flows
   CHECK(reached->timeline.to_string() ==
-        "took over in 5.00 ms: detected 300.00 ms after the last advertisement, rules 1.00, commit 1.00, "
-        "addresses 1.00, announced 1.00, source 1.00, shield lowered 1.00");
+        "took over in 6.00 ms: detected 300.00 ms after the last advertisement, rules 1.00, commit 1.00, "
+        "addresses 1.00, routes 1.00, announced 1.00, source 1.00, shield lowered 1.00");
   CHECK(bench.coordinator.epoch() == 1);
 }
 
@@ -298,4 +302,47 @@ TEST_CASE("a node that wakes up late does not send the announcements it has miss
   bench.become_primary();
   bench.pass(1600ms);
   CHECK(bench.count<AnnounceRound>() == 0);
+}
+
+TEST_CASE("where no virtual route is configured a plan does not name any") {
+  Bench bench;
+  bench.coordinator = Coordinator({.budgets = {}, .announcement_rounds = {}});
+  bench.change(Role::primary);
+  for (const Step step : {Step::activate_rules, Step::commit, Step::add_addresses, Step::announce,
+                          Step::become_source, Step::lower_shield}) {
+    bench.answer(step);
+  }
+  REQUIRE(bench.last<RoleReached>());
+  CHECK_FALSE(bench.last<RoleReached>()->timeline.to_string().contains("routes"));
+  bench.change(Role::backup);
+  for (const Step step : {Step::remove_addresses, Step::standby_rules, Step::become_replica})
+    bench.answer(step);
+  CHECK(bench.count<RoleReached>() == 2);
+}
+
+TEST_CASE("a primary announces its addresses again every refresh, a backup never") {
+  Bench bench;
+  bench.coordinator =
+      Coordinator({.budgets = {}, .announcement_rounds = {}, .announcement_refresh = 60s, .virtual_routes = true});
+  bench.become_primary();
+  bench.pass(59s);
+  CHECK(bench.count<AnnounceRound>() == 0);
+  bench.pass(1s);
+  CHECK(bench.count<AnnounceRound>() == 1);
+  bench.pass(60s);
+  CHECK(bench.count<AnnounceRound>() == 2);
+  bench.change(Role::backup);
+  bench.pass(120s);
+  CHECK(bench.count<AnnounceRound>() == 2);
+}
+
+TEST_CASE("a refresh that comes late is left out: another node may be primary by now") {
+  Bench bench;
+  bench.coordinator =
+      Coordinator({.budgets = {}, .announcement_rounds = {}, .announcement_refresh = 60s, .virtual_routes = true});
+  bench.become_primary();
+  bench.pass(70s);
+  CHECK(bench.count<AnnounceRound>() == 0);
+  bench.pass(60s);
+  CHECK(bench.count<AnnounceRound>() == 1);
 }
