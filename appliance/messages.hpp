@@ -22,10 +22,7 @@ struct SetInSync {
 };
 struct ReleaseClaim {};  // priority 0 on every leg, no further claim
 struct StartClaims {};   // listen and elect again
-struct AdjustPriority {
-  int adjustment = 0;  // by tracked files
-};
-using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims, AdjustPriority>;
+using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims>;
 using VrrpCommands = Mailbox<VrrpCommand>;
 
 // ---- vrrp -> failover

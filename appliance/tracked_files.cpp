@@ -27,7 +27,7 @@ std::optional<int> parse_tracked_value(std::string_view text) {
   const auto first = text.find_first_not_of(kBlanks);
   if (first == std::string_view::npos) return 0;
   text = text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-  if (text.starts_with('+')) text.remove_prefix(1);
+  if (text.starts_with('+') && !text.starts_with("+-")) text.remove_prefix(1);
   int value = 0;
   const auto [end, problem] = std::from_chars(text.begin(), text.end(), value);
   if (problem != std::errc() || end != text.end()) return std::nullopt;
@@ -39,18 +39,17 @@ Result<int> read_tracked_file(const std::string& path) {
   // Without waiting for the writer of a pipe, which is refused then.
   const UniqueFd fd(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (!fd && errno == ENOENT) return 0;
-  struct stat facts {};
+  struct stat facts{};
   if (!fd || ::fstat(fd.get(), &facts) != 0) return fail_errno(path, errno);
   if (!S_ISREG(facts.st_mode)) return fail(Blame::system, path + ": not a file");
   std::array<char, kMaxFileBytes + 1> text{};
   const ssize_t got = ::read(fd.get(), text.data(), text.size());
   if (got < 0) return fail_errno(path, errno);
   const auto size = static_cast<std::size_t>(got);
-  const auto value =
-      size > kMaxFileBytes ? std::nullopt : parse_tracked_value({text.data(), size});
+  const auto value = size > kMaxFileBytes ? std::nullopt : parse_tracked_value({text.data(), size});
   if (!value) {
-    return fail(Blame::system, fmt::format("{}: not one integer from -{} to {}", path, kMaxTrackedValue,
-                                           kMaxTrackedValue));
+    return fail(Blame::system,
+                fmt::format("{}: not one integer from -{} to {}", path, kMaxTrackedValue, kMaxTrackedValue));
   }
   return *value;
 }
@@ -78,8 +77,8 @@ void TrackedFiles::read() {
     const Result<int> value = read_tracked_file(tracked.file.path);
     if (value) tracked.value = *value;
     if (!value && std::exchange(tracked.readable, false)) {
-      reports_.post(Trouble{fmt::format("tracked file {}; its last value {} stays", value.error().text,
-                                        tracked.value)});
+      reports_.post(Trouble{
+          fmt::format("tracked file {}; its last value {} stays", value.error().text, tracked.value)});
     }
     tracked.readable = value.has_value();
     adjustment += tracked.value * tracked.file.weight;

@@ -1,7 +1,7 @@
-// The files thread: reads the integers of [[sync_group.track_file]] twice a second and tells the failover thread
-// what they add to the priority. A thread of its own, because a file can hang: on a dead network file system or
-// a full disk nothing waits but this. Invariant: a file that cannot be read keeps its last value, and is told
-// once; one that does not exist counts as 0.
+// The files thread: reads the integers of [[sync_group.track_file]] twice a second and tells the failover
+// thread what they add to the priority. A thread of its own, because a file can hang: on a dead network file
+// system or a full disk nothing waits but this. Invariant: a file that cannot be read keeps its last value,
+// and is told once; one that does not exist counts as 0.
 #pragma once
 
 #include <optional>

@@ -39,11 +39,8 @@ constexpr std::array kStandBy{
 };
 
 constexpr std::array kWithdraw{
-    PlannedStep{Step::remove_addresses},
-    PlannedStep{Step::release_claim},
-    PlannedStep{Step::standby_rules},
-    PlannedStep{Step::remove_routes},
-    PlannedStep{Step::become_replica},
+    PlannedStep{Step::remove_addresses}, PlannedStep{Step::release_claim},  PlannedStep{Step::standby_rules},
+    PlannedStep{Step::remove_routes},    PlannedStep{Step::become_replica},
 };
 
 }  // namespace

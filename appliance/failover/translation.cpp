@@ -49,7 +49,8 @@ Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool 
       settings.budgets.await_peer,
       vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
   std::set<Duration> rounds;
-  for (const vrrp::ScheduledAnnouncement& announcement : vrrp::announcement_schedule(election.routers, election.announcements)) {
+  for (const vrrp::ScheduledAnnouncement& announcement :
+       vrrp::announcement_schedule(election.routers, election.announcements)) {
     if (announcement.after > Duration::zero()) rounds.insert(announcement.after);
   }
   settings.announcement_rounds.assign(rounds.begin(), rounds.end());
