@@ -69,8 +69,15 @@ std::optional<ChecksumForm> matching_form(ByteSpan pdu, std::uint8_t version, co
 
 }  // namespace
 
-IpAddress multicast_group_ipv4() {
+IpAddress multicast_group(Family family) {
+  if (family == Family::ipv6) {
+    return IpAddress::ipv6({0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12});
+  }
   return IpAddress::ipv4({224, 0, 0, 18});
+}
+
+IpAddress multicast_group_ipv4() {
+  return multicast_group(Family::ipv4);
 }
 
 std::string_view to_string(DecodeError error) {
