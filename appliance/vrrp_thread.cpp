@@ -14,16 +14,16 @@
 namespace ftfw {
 namespace {
 
+// What LinkWatch watches, in this order: the interface of each router, each tracked interface, and of each router
+// the macvlan of its virtual MAC (whose packets come by the router's socket; without one, its interface again).
 std::vector<std::string> interfaces_of(const vrrp::Settings& settings) {
   std::vector<std::string> names;
   for (const vrrp::RouterSettings& router : settings.routers) names.push_back(router.interface);
+  for (const vrrp::TrackedInterface& tracked : settings.tracked_interfaces)
+    names.push_back(tracked.interface);
+  for (const vrrp::RouterSettings& router : settings.routers)
+    names.push_back(router.virtual_mac ? router.virtual_mac->interface : router.interface);
   return names;
-}
-
-std::uint64_t sum(const auto& counters) {
-  std::uint64_t total = 0;
-  for (const std::uint64_t counter : counters) total += counter;
-  return total;
 }
 
 // At most this many packets of one leg in one round, so that a flood cannot starve the timers.
@@ -68,8 +68,8 @@ void VrrpThread::run(const std::stop_token& stop) {
   }
   const std::stop_callback wake(stop, [this] { loop_.wake(); });
   const Instant start = monotonic_now();
-  for (std::size_t router = 0; router < sockets_.size(); ++router)
-    use_link(start, router, links_->state(router), false);
+  for (std::size_t i = 0; i < sockets_.size() + engine_.settings().tracked_interfaces.size(); ++i)
+    use_link(start, {.interface = i, .state = links_->state(i)});
   engine_.set_in_sync(start, false);  // until replication says otherwise
   engine_.start(start);
   carry_out_outputs();
@@ -96,18 +96,26 @@ void VrrpThread::read_links() {
     return;
   }
   const Instant now = monotonic_now();
-  for (const vrrp::LinkChange& change : *changes)
-    use_link(now, change.interface, change.state, change.recreated);
+  for (const vrrp::LinkChange& change : *changes) use_link(now, change);
   carry_out_outputs();
 }
 
-void VrrpThread::use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated) {
-  if (recreated && state.exists()) {
+void VrrpThread::use_link(Instant now, const vrrp::LinkChange& change) {
+  const std::vector<vrrp::RouterSettings>& routers = engine_.settings().routers;
+  const std::size_t tracked = engine_.settings().tracked_interfaces.size();
+  const bool is_router = change.interface < routers.size();
+  if (!is_router && change.interface < routers.size() + tracked) {
+    engine_.on_tracked_interface(now, change.interface - routers.size(), change.state.up);
+    return;
+  }
+  const std::size_t router = is_router ? change.interface : change.interface - routers.size() - tracked;
+  if (change.recreated && change.state.exists()) {
     if (const Status joined = sockets_[router]->rejoin(); !joined) {
-      reports_.post(Trouble{engine_.settings().routers[router].interface + ": " + joined.error().text});
+      reports_.post(Trouble{routers[router].interface + ": " + joined.error().text});
     }
   }
-  engine_.on_link(now, router, state.up, state.address(engine_.settings().routers[router].family()));
+  if (is_router)
+    engine_.on_link(now, router, change.state.up, change.state.address(routers[router].family()));
 }
 
 void VrrpThread::read_packets(std::size_t router) {
@@ -131,6 +139,8 @@ void VrrpThread::obey_commands() {
             engine_.set_in_sync(now, what.in_sync);
           } else if constexpr (std::is_same_v<Command, ReleaseClaim>) {
             engine_.release(now);
+          } else if constexpr (std::is_same_v<Command, AdjustPriority>) {
+            engine_.set_priority_adjustment(now, what.adjustment);
           } else {
             static_assert(std::is_same_v<Command, StartClaims>);
             engine_.reclaim(now);
@@ -158,19 +168,18 @@ void VrrpThread::carry_out_outputs() {
 
 void VrrpThread::send(const vrrp::SendAdvertisement& advertisement) {
   // An address that went away a moment ago: the link event that says so is on its way to the engine.
-  const Family family = engine_.settings().routers[advertisement.router].family();
-  const auto source = links_->state(advertisement.router).address(family);
+  const vrrp::RouterSettings& router = engine_.settings().routers[advertisement.router];
+  const auto& source = links_->state(advertisement.router).address(router.family());
   int error = EADDRNOTAVAIL;
   if (source) {
     const Status sent =
-        sockets_[advertisement.router]->send(advertisement.packet, *source, vrrp::multicast_group(family));
+        sockets_[advertisement.router]->send(advertisement.packet, *source, advertisement.destination);
     error = sent ? 0 : sent.error().code;
   }
   SendFailures& failures = send_failures_[advertisement.router];
   if (error != 0) ++failures.count;
   if (error != 0 && error != failures.last_error) {
-    reports_.post(Trouble{"advertisement on " + engine_.settings().routers[advertisement.router].interface +
-                          " not sent: " + std::strerror(error) +
+    reports_.post(Trouble{"advertisement on " + router.interface + " not sent: " + std::strerror(error) +
                           (error == EPERM ? " (a packet filter drops protocol 112)" : "")});
   }
   failures.last_error = error;
@@ -194,14 +203,17 @@ void VrrpThread::report_status(Instant now) {
       shown.active = router.last_heard->address.to_string();
       shown.heard = router.last_heard->at;
     }
-    shown.counters = {{"sent", counters.sent},
-                      {"received", counters.received},
-                      {"accepted", counters.accepted},
-                      {"rejected", sum(counters.rejected)},
-                      {"malformed", sum(counters.malformed) + sockets_[i]->malformed()},
-                      {"priority zero", counters.priority_zero_received},
-                      {"address mismatch", counters.address_mismatch},
-                      {"send failures", send_failures_[i].count}};
+    shown.virtual_mac = settings.virtual_mac ? settings.virtual_mac->address.to_string() : "";
+    for (const auto& [name, value] : vrrp::named_counters(counters)) shown.counters.emplace_back(name, value);
+    const auto add = [&shown](std::string name, std::uint64_t value) {
+      if (value > 0) shown.counters.emplace_back(std::move(name), value);
+    };
+    add("IP header does not fit", sockets_[i]->malformed());
+    add("send failures", send_failures_[i].count);
+  }
+  for (std::size_t i = 0; i < engine_.settings().tracked_interfaces.size(); ++i) {
+    const vrrp::TrackedInterface& tracked = engine_.settings().tracked_interfaces[i];
+    status.tracked.push_back({tracked.interface, links_->state(sockets_.size() + i).up, tracked.weight});
   }
   reports_.post(std::move(status));
 }

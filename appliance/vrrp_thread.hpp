@@ -29,7 +29,7 @@ class VrrpThread {
 
  private:
   void read_links();
-  void use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated);
+  void use_link(Instant now, const vrrp::LinkChange& change);
   void read_packets(std::size_t router);
   void send(const vrrp::SendAdvertisement& advertisement);
   void obey_commands();
