@@ -12,6 +12,14 @@ namespace {
 
 // Between the deadline and the turn of the process.
 constexpr Duration kMaxTimerDelay = 50us;
+// Shorter than any skew of a node that is not the owner: nobody can have told it anything by then.
+constexpr Duration kAtOnce = 30us;
+
+// How long the others wait at most for one who is Active.
+Duration longest_patience(const vrrp::Settings& settings) {
+  const Duration skew = settings.version == 2 ? Duration(1s) : settings.advertisement_interval;
+  return settings.missed_advertisements * settings.advertisement_interval + skew;
+}
 
 }  // namespace
 
@@ -43,26 +51,37 @@ void ElectionNode::crash() {
 }
 
 void ElectionNode::stall() {
-  if (halt_ == Halt::none) halt_ = Halt::stalled;
+  halt(Halt::stalled);
 }
 
 void ElectionNode::resume() {
-  if (halt_ != Halt::stalled) return;
-  halt_ = Halt::none;
-  run_held_back();
+  if (halt_ == Halt::stalled) go_on(false);
 }
 
 void ElectionNode::suspend() {
-  if (halt_ != Halt::none) return;
-  halt_ = Halt::suspended;
-  suspended_at_ = queue_.now();
+  halt(Halt::suspended);
 }
 
 void ElectionNode::wake(bool clock_stood_still) {
-  if (halt_ != Halt::suspended) return;
+  if (halt_ == Halt::suspended) go_on(clock_stood_still);
+}
+
+void ElectionNode::halt(Halt how) {
+  if (halt_ != Halt::none) return;
+  halt_ = how;
+  halted_at_ = queue_.now();
+}
+
+void ElectionNode::go_on(bool clock_stood_still) {
+  const Duration halted = queue_.now() - halted_at_;
+  if (halt_ == Halt::suspended) last_suspension_ = halted;
   halt_ = Halt::none;
-  if (clock_stood_still) stood_still_ += queue_.now() - suspended_at_;
-  run_held_back();
+  woken_before_ = std::exchange(woken_, queue_.now());
+  if (clock_stood_still) stood_still_ += halted;
+  const bool owner = settings_.priority == vrrp::kPriorityOwner;
+  slept_while_active_ = active() && !owner && !clock_stood_still && halted > longest_patience(settings_);
+  for (const Input& run : std::exchange(held_back_, {})) input(run);
+  if (engine_) arm_timer();
 }
 
 void ElectionNode::set_link(std::size_t leg, bool up) {
@@ -123,11 +142,6 @@ void ElectionNode::input(Input run) {
   pump(before);
 }
 
-void ElectionNode::run_held_back() {
-  for (const Input& run : std::exchange(held_back_, {})) input(run);
-  if (engine_) arm_timer();
-}
-
 void ElectionNode::pump(vrrp::State before) {
   const std::vector<vrrp::Output> outputs = engine_->take_outputs();
   judge(outputs, before);
@@ -178,6 +192,8 @@ void ElectionNode::judge(const std::vector<vrrp::Output>& outputs, vrrp::State b
     legs_heard_of.insert(send->router);
     if (priority > 0 && to != State::active)
       hooks_.violated(fmt::format("priority {} advertised while not Active", priority));
+    if (priority > 0 && slept_while_active_ && queue_.now() - *woken_ < kAtOnce)
+      hooks_.violated("advertised at once after a sleep longer than the others' patience");
     if (priority > 0 && released_) hooks_.violated("priority above 0 advertised although released");
     if (priority == 0 && !(state == State::active && to != State::active))
       hooks_.violated("priority 0 advertised without leaving Active");

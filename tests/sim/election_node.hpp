@@ -52,6 +52,14 @@ class ElectionNode {
   bool link_up(std::size_t leg) const { return links_.at(leg); }
   const IpAddress& address(std::size_t leg) const { return addresses_.at(leg); }
   const vrrp::Settings& settings() const { return settings_; }
+  // Stalls and suspensions.
+  bool woken_twice_within(Duration time) const {
+    return woken_before_ && *woken_ - *woken_before_ < time && queue_.now() - *woken_ < time;
+  }
+  // Within `time` it was suspended for less than `noticed`: its timer was not late enough to tell.
+  bool lost_packets_unnoticed(Duration noticed, Duration time) const {
+    return woken_ && queue_.now() - *woken_ < time && last_suspension_ && *last_suspension_ < noticed;
+  }
   // What the engine must have come to from what it was told.
   std::uint8_t expected_priority() const;
   const vrrp::Engine* engine() const { return engine_ ? &*engine_ : nullptr; }
@@ -62,7 +70,8 @@ class ElectionNode {
 
   Instant clock() const { return queue_.now() - stood_still_; }
   void input(Input run);
-  void run_held_back();
+  void halt(Halt how);
+  void go_on(bool clock_stood_still);
   void pump(vrrp::State before);
   void judge(const std::vector<vrrp::Output>& outputs, vrrp::State before);
   void arm_timer();
@@ -74,8 +83,12 @@ class ElectionNode {
   Hooks hooks_;
   std::optional<vrrp::Engine> engine_;
   Halt halt_ = Halt::none;
-  Instant suspended_at_{};
+  Instant halted_at_{};
   Duration stood_still_{};
+  std::optional<Instant> woken_;
+  std::optional<Instant> woken_before_;
+  std::optional<Duration> last_suspension_;
+  bool slept_while_active_ = false;  // at the last waking, for longer than the others wait
   std::deque<Input> held_back_;
   std::vector<bool> links_;
   int adjustment_ = 0;

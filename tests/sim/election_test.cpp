@@ -161,7 +161,120 @@ std::optional<std::string> run_seed(std::uint64_t seed) {
   return world.history();
 }
 
+void require_sound(const ElectionWorld& world) {
+  INFO(world.history());
+  REQUIRE_FALSE(world.violation());
+}
+
+// Version 3, 100 ms: nodes in the order of their priorities, settled.
+struct Settled {
+  explicit Settled(std::vector<std::uint8_t> priorities, std::size_t legs = 2)
+      : world(1, [=](Random&) { return simple_election_plan(priorities, legs); }) {
+    for (std::size_t i = 0; i < world.nodes(); ++i) world.node(i).start();
+    world.run_until_settled();
+    require_sound(world);
+  }
+  ElectionWorld world;
+};
+
+// Of priority 100 at an interval of 100 ms: 156/256 of it.
+constexpr Duration kSkew = 61ms;
+constexpr Duration kMargin = 1ms;
+
 }  // namespace
+
+TEST_CASE("nodes that start together: the highest priority is primary") {
+  Settled three({100, 200, 150}, 3);
+  CHECK(three.world.primary() == 1);
+}
+
+TEST_CASE("silence: the next best takes over after three intervals and its skew") {
+  Settled pair({200, 100});
+  pair.world.node(0).crash();
+  pair.world.run(200ms + kSkew - kMargin);  // its last advertisement is up to an interval old
+  CHECK_FALSE(pair.world.node(1).active());
+  pair.world.run(100ms + 2 * kMargin);
+  CHECK(pair.world.node(1).active());
+  require_sound(pair.world);
+}
+
+TEST_CASE("a release: the next best takes over after its skew") {
+  Settled pair({200, 100});
+  pair.world.node(0).release();
+  CHECK_FALSE(pair.world.node(0).active());
+  pair.world.run(kSkew + kMargin);
+  CHECK(pair.world.node(1).active());
+  require_sound(pair.world);
+}
+
+TEST_CASE("one of five legs lost: the next best has all of them after its skew") {
+  Settled pair({200, 100}, 5);
+  pair.world.node(0).set_link(3, false);
+  pair.world.run(kSkew + kMargin);
+  CHECK(pair.world.node(1).active());
+  require_sound(pair.world);
+}
+
+TEST_CASE("one way of one leg cut: the Backup stays one, by the legs on which it hears") {
+  Settled pair({200, 100}, 3);
+  pair.world.cut(1, 0, 1);
+  pair.world.run(10s);
+  CHECK(pair.world.primary() == 0);
+  require_sound(pair.world);
+}
+
+TEST_CASE("a tie whose addresses are ordered differently on each leg is decided once") {
+  ElectionWorld world(1, [](Random&) {
+    ElectionPlan plan = simple_election_plan({100, 100}, 2);
+    std::swap(plan.addresses[1][0], plan.addresses[1][1]);
+    return plan;
+  });
+  world.node(0).start();
+  world.node(1).start();
+  world.run_until_settled();
+  require_sound(world);
+  CHECK(world.primary() == 1);  // by the first leg
+}
+
+TEST_CASE("a suspended primary does not come back as one before it has listened") {
+  Settled pair({200, 100});
+  pair.world.record("suspended");
+  pair.world.node(0).suspend();
+  pair.world.run(2s);
+  CHECK(pair.world.node(1).active());
+  pair.world.record("wakes");
+  pair.world.node(0).wake(false);
+  pair.world.run(kMargin);
+  CHECK_FALSE(pair.world.node(0).active());
+  pair.world.run_until_settled();
+  CHECK(pair.world.primary() == 0);
+  require_sound(pair.world);
+}
+
+TEST_CASE("a primary whose clock stood still with it: one of the two gives way at the first advertisement") {
+  Settled pair({200, 100});
+  pair.world.node(0).suspend();
+  pair.world.run(2s);
+  pair.world.node(0).wake(true);
+  pair.world.run(100ms + kMargin);
+  CHECK(pair.world.primary() == 0);
+  pair.world.run_until_settled();
+  require_sound(pair.world);
+}
+
+TEST_CASE("a Backup that slept does not claim against a living primary, however often") {
+  Settled pair({200, 100});
+  for (int time = 0; time < 3; ++time) {
+    pair.world.record("suspended");
+    pair.world.node(1).suspend();
+    pair.world.run(5s);
+    pair.world.record("wakes");
+    pair.world.node(1).wake(false);
+    pair.world.run(5s);
+  }
+  require_sound(pair.world);
+  CHECK(pair.world.primary() == 0);
+}
 
 TEST_CASE("seeded elections: no invariant breaks, and the right node is primary in the end") {
   if (const std::uint64_t seed = number_from("FTFW_SIM_SEED", 0)) {

@@ -15,9 +15,12 @@ constexpr int kCalmIntervals = 10;
 
 }  // namespace
 
-bool ElectionWorld::Since::overdue(Instant now, bool holds, Duration limit) {
+void ElectionWorld::Since::update(Instant now, bool holds) {
   if (!holds) since.reset();
   if (holds && !since) since = now;
+}
+
+bool ElectionWorld::Since::longer_than(Instant now, Duration limit) const {
   return since && now - *since > limit;
 }
 
@@ -38,6 +41,7 @@ ElectionWorld::ElectionWorld(std::uint64_t seed, const std::function<ElectionPla
               ++changes_;
               note(fmt::format("node {}: {} ({})", i, to_string(changed.to),
                                to_string(changed.cause, plan_.nodes[i])));
+              if (changed.to == vrrp::State::active) check_claim(i);
             },
         .violated = [this, i](const std::string& text) { violated(fmt::format("node {}: {}", i, text)); }};
     nodes_.push_back(
@@ -71,6 +75,7 @@ ElectionWorld::ElectionWorld(std::uint64_t seed, const std::function<ElectionPla
     }
   }
   two_active_.resize(count * count);
+  better_heard_.resize(count * count);
 }
 
 void ElectionWorld::deliver(std::size_t from, const vrrp::SendAdvertisement& sent) {
@@ -141,13 +146,14 @@ void ElectionWorld::mend(std::size_t leg, std::size_t from, std::size_t to) {
 
 // ---- what is whole
 
+bool ElectionWorld::reaches(std::size_t leg, std::size_t from, std::size_t to) const {
+  const Wire& one = wire(leg, from, to);
+  return !one.path.is_cut() && !one.faulty && now() >= one.quiet_from && nodes_[from]->running() &&
+         nodes_[from]->link_up(leg) && nodes_[to]->link_up(leg);
+}
+
 bool ElectionWorld::whole(std::size_t leg, std::size_t a, std::size_t b) const {
-  const auto one_way = [&](std::size_t from, std::size_t to) {
-    const Wire& one = wire(leg, from, to);
-    return !one.path.is_cut() && !one.faulty && now() >= one.quiet_from;
-  };
-  return nodes_[a]->running() && nodes_[b]->running() && nodes_[a]->link_up(leg) && nodes_[b]->link_up(leg) &&
-         one_way(a, b) && one_way(b, a);
+  return reaches(leg, a, b) && reaches(leg, b, a);
 }
 
 bool ElectionWorld::can_hear_each_other(std::size_t a, std::size_t b) const {
@@ -169,6 +175,16 @@ bool ElectionWorld::everything_whole() const {
   return true;
 }
 
+// Whether it runs itself does not count: what it sleeps through is its own affair.
+bool ElectionWorld::better_is_heard(std::size_t by, std::size_t better) const {
+  if (by == better || !nodes_[better]->active()) return false;
+  if (nodes_[better]->expected_priority() <= nodes_[by]->expected_priority()) return false;
+  for (std::size_t leg = 0; leg < legs(); ++leg) {
+    if (reaches(leg, better, by)) return true;
+  }
+  return false;
+}
+
 std::optional<std::size_t> ElectionWorld::primary() const {
   std::optional<std::size_t> found;
   for (std::size_t i = 0; i < nodes(); ++i) {
@@ -181,17 +197,35 @@ std::optional<std::size_t> ElectionWorld::primary() const {
 
 // ---- invariants
 
+void ElectionWorld::check_claim(std::size_t by) {
+  if (nodes_[by]->woken_twice_within(2 * skew_ + kSlack)) return;
+  if (nodes_[by]->lost_packets_unnoticed(down_ + interval() + kSlack, down_ + kSlack)) return;
+  for (std::size_t better = 0; better < nodes(); ++better) {
+    const bool heard = better_heard_[by * nodes() + better].longer_than(now(), down_ + kSlack);
+    if (heard && better_is_heard(by, better))
+      violated(fmt::format("node {} claims although it hears the better node {}", by, better));
+  }
+}
+
 void ElectionWorld::check() {
+  for (std::size_t by = 0; by < nodes(); ++by) {
+    for (std::size_t better = 0; better < nodes(); ++better) {
+      better_heard_[by * nodes() + better].update(now(), better_is_heard(by, better));
+    }
+  }
   for (std::size_t a = 0; a < nodes(); ++a) {
     for (std::size_t b = a + 1; b < nodes(); ++b) {
       const bool both = nodes_[a]->active() && nodes_[b]->active() && can_hear_each_other(a, b);
-      if (two_active_[a * nodes() + b].overdue(now(), both, down_ + kSlack))
+      Since& since = two_active_[a * nodes() + b];
+      since.update(now(), both);
+      if (since.longer_than(now(), down_ + kSlack))
         return violated(fmt::format("nodes {} and {} are both Active and hear each other", a, b));
     }
   }
   const bool none =
       everything_whole() && std::ranges::none_of(nodes_, [](const auto& node) { return node->active(); });
-  if (none_active_.overdue(now(), none, down_ + skew_ + configured_wait_ + kSlack))
+  none_active_.update(now(), none);
+  if (none_active_.longer_than(now(), down_ + skew_ + configured_wait_ + kSlack))
     violated("nothing is broken and no node is Active");
 }
 

@@ -14,7 +14,15 @@
 //  3. The legs of one node agree: what one input makes it advertise has one priority on all legs, and a claim
 //     or a release is told on every one (election_node.cpp).
 //  4. No priority above 0 is advertised while not Active, nor between release() and reclaim().
-//  5. Some time after everything is whole the primary is the right one: nobody who may preempt has a greater
+//  5. Nobody claims against a better Active node whose advertisements have reached it on one network without
+//  a
+//     gap for down + slack: one living leg holds the group back, and so does the patience of a node that
+//     slept. Excused: it was woken twice without the time to listen in between; and a suspended machine that
+//     wakes before its lateness can be told from that of a timer has lost what was sent to it, which is a
+//     gap.
+//  6. Who was Active and slept for longer than the others wait advertises nothing when it wakes, but for the
+//     owner (election_node.cpp).
+//  7. Some time after everything is whole the primary is the right one: nobody who may preempt has a greater
 //     effective priority; and from then on nothing changes.
 #pragma once
 
@@ -49,7 +57,7 @@ class ElectionWorld {
   // Lets time pass; stops early at a violation.
   void run(Duration time);
   void run_intervals(double count);
-  // Everything has been mended: waits as long as an election may take, then judges the result (5).
+  // Everything has been mended: waits as long as an election may take, then judges the result (7).
   void run_until_settled();
 
   // ---- faults of the network; those of a node are its own, told with touched()
@@ -76,11 +84,11 @@ class ElectionWorld {
     Duration slowest{};    // of its faults
     Instant quiet_from{};  // what was sent before the mending may arrive until then
   };
-  // A condition that may hold for so long and no longer.
+  // Since when a condition holds without a break.
   struct Since {
     std::optional<Instant> since;
-    // True if it holds for longer than `limit`, counted from `earliest` at the soonest.
-    bool overdue(Instant now, bool holds, Duration limit);
+    void update(Instant now, bool holds);
+    bool longer_than(Instant now, Duration limit) const;
   };
 
   void deliver(std::size_t from, const vrrp::SendAdvertisement& sent);
@@ -89,6 +97,9 @@ class ElectionWorld {
   bool whole(std::size_t leg, std::size_t a, std::size_t b) const;
   bool can_hear_each_other(std::size_t a, std::size_t b) const;
   bool everything_whole() const;
+  bool reaches(std::size_t leg, std::size_t from, std::size_t to) const;
+  bool better_is_heard(std::size_t by, std::size_t better) const;
+  void check_claim(std::size_t by);
   void check();
   void check_result();
   void violated(const std::string& text);
@@ -103,7 +114,8 @@ class ElectionWorld {
   Duration skew_{};
   Duration configured_wait_{};  // start-up delay and up-delay
   Duration preemption_wait_{};
-  std::vector<Since> two_active_;  // per pair
+  std::vector<Since> two_active_;    // per pair
+  std::vector<Since> better_heard_;  // per pair: who hears, who is better
   Since none_active_;
   std::uint64_t changes_ = 0;
   std::optional<std::string> violation_;
