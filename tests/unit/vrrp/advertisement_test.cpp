@@ -82,6 +82,23 @@ TEST_CASE("an IPv6 advertisement of version 3 round-trips, always with the pseud
   CHECK(decode(pdu, source, destination).error() == DecodeError::bad_checksum);
 }
 
+TEST_CASE("a checksum form that the version or the family does not have is not sent") {
+  const Advertisement two = version_2_pass();
+  CHECK(encode(two, kSource, multicast_group_ipv4(), ChecksumForm::pseudo_header) ==
+        encode(two, kSource, multicast_group_ipv4(), ChecksumForm::message_only));
+  Advertisement six = version_3();
+  six.addresses = {ip("fe80::100")};
+  CHECK(encode(six, ip("fe80::1"), ip("ff02::12"), ChecksumForm::message_only) ==
+        encode(six, ip("fe80::1"), ip("ff02::12"), ChecksumForm::pseudo_header));
+}
+
+TEST_CASE("sent to the group, the pseudo-header with the group is the ordinary one") {
+  const ByteVector pdu =
+      encode(version_3(), kSource, multicast_group_ipv4(), ChecksumForm::pseudo_header_of_group);
+  CHECK(decode(pdu, kSource, multicast_group_ipv4())->checksum == ChecksumForm::pseudo_header);
+  CHECK(decode(pdu, kSource, ip("192.0.2.253"))->checksum == ChecksumForm::pseudo_header_of_group);
+}
+
 TEST_CASE("intervals at both ends of the version 3 range and of the version 2 range round-trip") {
   for (const Duration interval : {Duration(10ms), Duration(100ms), Duration(40950ms)}) {
     Advertisement advertisement = version_3();
