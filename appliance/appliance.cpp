@@ -108,8 +108,8 @@ void Appliance::run() {
     ::sd_notify(0, "STOPPING=1");
     // After a hand-over there is nothing left to do; after a second signal there is. Before the threads are
     // awaited: one that hangs must not keep the machine open.
-    for (const failover::Step step : {failover::Step::remove_addresses, failover::Step::standby_rules,
-                                      failover::Step::remove_routes}) {
+    for (const failover::Step step :
+         {failover::Step::remove_addresses, failover::Step::standby_rules, failover::Step::remove_routes}) {
       const auto result = steps_.run({.step = step});
       if (!result->ok) log::warning(result->error);
     }
@@ -171,7 +171,8 @@ void Appliance::read_own_watch() {
   const auto lapsed = lease_.with([&](Lease& lease) -> std::optional<LeaseReport> {
     if (!lease.held) return std::nullopt;
     for (const vrrp::VirtualAddress& address : holdings_.addresses()) {
-      if (removed->names(address)) put_back.push_back(address.address.to_string() + " on " + address.interface);
+      if (removed->names(address))
+        put_back.push_back(address.address.to_string() + " on " + address.interface);
     }
     if (put_back.empty()) return std::nullopt;
     return renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
@@ -184,8 +185,7 @@ void Appliance::read_own_watch() {
     }
     if (const Status added = holdings_.add_routes(); !added) alarm(added.error().text);
   }
-  for (const std::string& what : put_back)
-    alarm(what + " was removed by another program and is put back");
+  for (const std::string& what : put_back) alarm(what + " was removed by another program and is put back");
   status_.with([&](StatusBoard& board) { board.put_back += put_back.size(); });
   carry_out_outputs();
 }

@@ -31,11 +31,15 @@ std::vector<vrrp::VirtualAddress> addresses_of(const config::SyncGroup& group) {
     for (const auto* list : {&router.addresses, &router.excluded_addresses}) {
       for (const config::VirtualAddress& one : *list) {
         // The network's route stands on the interface below the macvlan: a second one would lead there too.
-        addresses.push_back({.interface = router.address_interface(),
-                             .address = one.address,
-                             .scope = one.scope,
-                             .label = one.label,
-                             .no_prefix_route = !router.virtual_mac_interface.empty()});
+        // But a link-local address answers on the interface that has a route to link-local ones.
+        const bool on_macvlan = !router.virtual_mac_interface.empty();
+        const IpAddress& address = one.address.address;
+        addresses.push_back(
+            {.interface = router.address_interface(),
+             .address = one.address,
+             .scope = one.scope,
+             .label = one.label,
+             .no_prefix_route = on_macvlan && (address.is_ipv4() || !address.is_link_local())});
       }
     }
   }
@@ -94,9 +98,8 @@ Status Holdings::prepare() {
   auto routes = kernel_routes_.list_own();
   if (!routes) return std::unexpected(routes.error());
   std::erase_if(*routes, [this](const config::VirtualRoute& standing) {
-    return std::ranges::any_of(routes_, [&](const config::VirtualRoute& ours) {
-      return vrrp::is_same_route(ours, standing);
-    });
+    return std::ranges::any_of(
+        routes_, [&](const config::VirtualRoute& ours) { return vrrp::is_same_route(ours, standing); });
   });
   keep_first(done, kernel_routes_.remove(*routes));
   keep_first(done, make_virtual_macs());

@@ -1,7 +1,7 @@
 // What this machine's kernel holds while it is primary, and only then: the macvlans of virtual MACs up, the
 // virtual addresses with their lease, the virtual routes. Owned and used by the failover thread; the lease
-// thread renews the same addresses through an object of its own. Invariant: what is not ours (another protocol
-// number, another alias) is never changed.
+// thread renews the same addresses through an object of its own. Invariant: what is not ours (another
+// protocol number, another alias) is never changed.
 #pragma once
 
 #include <chrono>
@@ -32,8 +32,8 @@ class Holdings {
  public:
   static Result<Holdings> open(const config::SyncGroup& group);
 
-  // At the start: makes the macvlans (down), and removes what a former run left and this configuration has not.
-  // What it does have is adopted with the claim, or removed with the first role.
+  // At the start: makes the macvlans (down), and removes what a former run left and this configuration has
+  // not. What it does have is adopted with the claim, or removed with the first role.
   Status prepare();
   // At the end: the macvlans go too. Addresses and routes are gone by then.
   Status remove_virtual_macs();

@@ -100,9 +100,9 @@ std::string render_text(const StatusBoard& board, Instant now) {
     if (!router.counters.empty()) line("      {}", figures(router.counters));
   }
   for (const TrackedInterfaceStatus& tracked : board.vrrp.tracked) {
-    line("    tracked {}: {}{}", tracked.interface, tracked.up ? "up" : "DOWN",
-         tracked.weight ? fmt::format(" (priority {:+} while down)", *tracked.weight)
-                        : " (fault while down)");
+    line(
+        "    tracked {}: {}{}", tracked.interface, tracked.up ? "up" : "DOWN",
+        tracked.weight ? fmt::format(" (priority {:+} while down)", *tracked.weight) : " (fault while down)");
   }
   line("  replication  {}{}{}", replication.source ? "source" : "replica",
        replication.figures.empty() ? "" : ": ", figures(replication.figures));

@@ -39,8 +39,8 @@ class StepRunner {
   // rules that do not sleep, a shield that is still up. Call it while no plan is under way.
   Status mend(failover::Role role);
 
-  // One gratuitous ARP or neighbour advertisement of every virtual address. An interface that refuses is named;
-  // the others are sent.
+  // One gratuitous ARP or neighbour advertisement of every virtual address. An interface that refuses is
+  // named; the others are sent.
   Status announce();
 
   // What the rules are now, for status.

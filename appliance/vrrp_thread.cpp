@@ -14,8 +14,9 @@
 namespace ftfw {
 namespace {
 
-// What LinkWatch watches, in this order: the interface of each router, each tracked interface, and of each router
-// the macvlan of its virtual MAC (whose packets come by the router's socket; without one, its interface again).
+// What LinkWatch watches, in this order: the interface of each router, each tracked interface, and of each
+// router the macvlan of its virtual MAC (whose packets come by the router's socket; without one, its
+// interface again).
 std::vector<std::string> interfaces_of(const vrrp::Settings& settings) {
   std::vector<std::string> names;
   for (const vrrp::RouterSettings& router : settings.routers) names.push_back(router.interface);
@@ -28,6 +29,9 @@ std::vector<std::string> interfaces_of(const vrrp::Settings& settings) {
 
 // At most this many packets of one leg in one round, so that a flood cannot starve the timers.
 constexpr int kPacketsPerRound = 32;
+
+// What suspended_time() may grow by although nothing was suspended: the two clocks are not read at once.
+constexpr Duration kClockJitter = 5ms;
 
 }  // namespace
 
@@ -67,6 +71,7 @@ void VrrpThread::run(const std::stop_token& stop) {
     reports_.post(Trouble{"vrrp thread runs without real-time scheduling: " + realtime.error().text});
   }
   const std::stop_callback wake(stop, [this] { loop_.wake(); });
+  suspended_ = suspended_time();
   const Instant start = monotonic_now();
   for (std::size_t i = 0; i < sockets_.size() + engine_.settings().tracked_interfaces.size(); ++i)
     use_link(start, {.interface = i, .state = links_->state(i)});
@@ -75,13 +80,22 @@ void VrrpThread::run(const std::stop_token& stop) {
   carry_out_outputs();
   while (!stop.stop_requested()) {
     loop_.run_once(next_deadline());
-    const Instant now = monotonic_now();
+    const Instant now = time_now();
     liveness_.beat(ThreadName::vrrp, now);
     engine_.on_timer(now);
     carry_out_outputs();
     reports_.flush();
     if (now >= next_status_) report_status(now);
   }
+}
+
+// Each input asks for the time here, so that a suspension is noticed before anything that followed it.
+Instant VrrpThread::time_now() {
+  const Instant now = monotonic_now();
+  const Duration suspended = suspended_time();
+  if (suspended > suspended_ + kClockJitter)
+    engine_.on_suspended(now, suspended - std::exchange(suspended_, suspended));
+  return now;
 }
 
 std::optional<Instant> VrrpThread::next_deadline() const {
@@ -95,7 +109,7 @@ void VrrpThread::read_links() {
     reports_.post(Trouble{"link events: " + changes.error().text});
     return;
   }
-  const Instant now = monotonic_now();
+  const Instant now = time_now();
   for (const vrrp::LinkChange& change : *changes) use_link(now, change);
   carry_out_outputs();
 }
@@ -123,7 +137,7 @@ void VrrpThread::read_packets(std::size_t router) {
     const auto packet = sockets_[router]->receive();
     // A socket error here is a link that went away: the link events say so.
     if (!packet || !*packet) break;
-    engine_.on_packet(monotonic_now(), router, **packet);
+    engine_.on_packet(time_now(), router, **packet);
   }
   carry_out_outputs();
 }
@@ -131,7 +145,7 @@ void VrrpThread::read_packets(std::size_t router) {
 void VrrpThread::obey_commands() {
   commands_.clear_wakeups();
   while (const auto command = commands_.take()) {
-    const Instant now = monotonic_now();
+    const Instant now = time_now();
     std::visit(
         [this, now](const auto& what) {
           using Command = std::decay_t<decltype(what)>;

@@ -36,6 +36,7 @@ class VrrpThread {
   void carry_out_outputs();
   void report_status(Instant now);
   std::optional<Instant> next_deadline() const;
+  Instant time_now();
 
   vrrp::Engine engine_;
   VrrpCommands& commands_;
@@ -51,6 +52,7 @@ class VrrpThread {
   };
   std::vector<SendFailures> send_failures_;  // per router
   Instant next_status_{};
+  Duration suspended_{};  // since the start of the machine, when last asked
 };
 
 }  // namespace ftfw
