@@ -184,3 +184,25 @@ TEST_CASE("a backup that slept announces itself like after any takeover when it 
   CHECK(node.sent.size() == 2);
   CHECK(node.outputs<StateChanged>().size() == 1);
 }
+
+TEST_CASE("a suspension during which the clock stood still counts like lateness") {
+  Driver active(two_legs());
+  active.active();
+  active.engine.on_suspended(active.now, 2s);
+  active.drain();
+  CHECK(active.state() == State::active);
+  active.engine.on_suspended(active.now, 3100ms);
+  active.drain();
+  CHECK(active.state() == State::backup);
+  CHECK(active.last_cause() == Cause{Kind::lateness});
+  CHECK(active.sent.empty());
+
+  Driver backup(two_legs());
+  backup.started();
+  backup.advance(kDown - 100ms);
+  backup.engine.on_suspended(backup.now, 60s);
+  backup.advance(kDown - 1ns);
+  CHECK(backup.state() == State::backup);
+  backup.advance(1ns);
+  CHECK(backup.state() == State::active);
+}
