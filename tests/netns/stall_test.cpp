@@ -69,13 +69,14 @@ std::vector<Duration> gaps_of(const std::vector<Sighting>& record) {
 
 }  // namespace
 
-TEST_CASE("disk, journal, netlink and every other thread stand still: the advertisements keep their interval") {
+TEST_CASE(
+    "disk, journal, netlink and every other thread stand still: the advertisements keep their interval") {
   DaemonBench b({.advertisement_interval = "50ms"});
   // A pipe that is full and that nobody reads is where the log goes.
   const std::string journal = (b.lab.scratch().path() / "journal").string();
-  b.fw_1.start({}, {"sh", "-c",
-                    "mkfifo \"$0\" && exec 3<>\"$0\" && head -c 65536 /dev/zero >&3 && exec \"$@\" 2>&3",
-                    journal});
+  b.fw_1.start(
+      {}, {"sh", "-c", "mkfifo \"$0\" && exec 3<>\"$0\" && head -c 65536 /dev/zero >&3 && exec \"$@\" 2>&3",
+           journal});
   REQUIRE(b.wait_role(Node::fw_1, "primary"));
   b.fw_2.start();
   REQUIRE(b.wait_status(Node::fw_2, [](const Json& now) { return now["replication"]["in_sync"] == true; }));
@@ -111,9 +112,10 @@ TEST_CASE("disk, journal, netlink and every other thread stand still: the advert
   const auto expected = static_cast<double>((threads.size() - 1) * (kStall / kInterval));
   REQUIRE(static_cast<double>(gaps.size()) > 0.9 * expected);
   const Duration median = gaps[gaps.size() / 2];
-  std::printf("[stall] %zu threads stopped for %.0f ms each: %zu advertisements every %.1f ms, longest gap %.1f ms\n",
-              threads.size() - 1, in_milliseconds(kStall), gaps.size() + 1, in_milliseconds(median),
-              in_milliseconds(gaps.back()));
+  std::printf(
+      "[stall] %zu threads stopped for %.0f ms each: %zu advertisements every %.1f ms, longest gap %.1f ms\n",
+      threads.size() - 1, in_milliseconds(kStall), gaps.size() + 1, in_milliseconds(median),
+      in_milliseconds(gaps.back()));
   CHECK(in_milliseconds(median) == doctest::Approx(in_milliseconds(kInterval)).epsilon(0.1));
   // Less than two are missed: a peer waits for three.
   CHECK(gaps.back() < 2 * kInterval);

@@ -37,9 +37,34 @@ std::string gateway_mac(DaemonBench& b) {
   return at == std::string::npos ? "" : line.substr(at + 7, 17);
 }
 
-bool client_reaches_server(DaemonBench& b) {
-  return b.lab.run(Node::client, {"ping", "-c", "1", "-W", "1", kServerAddress}).exit_code == 0;
+bool client_reaches(DaemonBench& b, const std::string& address) {
+  return b.lab.run(Node::client, {"ping", "-c", "1", "-W", "1", address}).exit_code == 0;
 }
+bool client_reaches_server(DaemonBench& b) {
+  return client_reaches(b, kServerAddress);
+}
+
+// The outside gets IPv6 too, and both networks get virtual addresses of it; `option` stands in the inside
+// router.
+void add_ipv6(DaemonBench& b, const std::string& option) {
+  b.lab.links(Node::server).add_address("eth0", "2001:db8::3/64");
+  b.lab.links(Node::fw_1).add_address("eth0", "fe80::1/64");
+  b.lab.links(Node::fw_2).add_address("eth0", "fe80::2/64");
+  b.lab.run_well(Node::server,
+                 {"ip", "-6", "route", "add", "2001:db8:2::/64", "via", "fe80::200", "dev", "eth0"});
+  b.lab.run_well(Node::client, {"ip", "-6", "route", "add", "default", "via", "fe80::100", "dev", "eth0"});
+  add_section(b,
+              "[[sync_group.virtual_router]]\nname = \"inside-6\"\ninterface = \"eth1\"\nid = 61\n"
+              "addresses = [\"fe80::100/64\", \"2001:db8:2::100/64\"]\n" +
+                  option +
+                  "[[sync_group.virtual_router]]\nname = \"outside-6\"\ninterface = \"eth0\"\nid = 62\n"
+                  "addresses = [\"fe80::200/64\", \"2001:db8::100/64\"]\n");
+  b.configuration = edited(b.lab, b.configuration, "[[firewall.helper]]",
+                           "[[firewall.allow]]\nprotocol = \"icmpv6\"\n\n[[firewall.helper]]");
+  use_configuration(b);
+}
+
+constexpr const char* kIpv6Server = "2001:db8::3";
 
 std::size_t routes_of_ours(DaemonBench& b, Node node) {
   const std::string listed = b.lab.run_well(node, {"ip", "route", "show", "proto", "247"});
@@ -159,8 +184,8 @@ TEST_CASE("a tracked file is the maintenance switch: a number in it moves the ro
   DaemonBench b;
   const std::string path = (b.lab.scratch().path() / "maintenance").string();
   add_section(b, "[[sync_group.track_file]]\nfile = \"" + path + "\"\nweight = 1\n");
-  // One file for both nodes here: fw-1 loses 50 of its 100, fw-2 of its 80 stays above the floor; so fw-2 gets
-  // a file of its own that never exists.
+  // One file for both nodes here: fw-1 loses 50 of its 100, fw-2 of its 80 stays above the floor; so fw-2
+  // gets a file of its own that never exists.
   b.fw_1.configure(b.configuration);
   b.fw_2.configure(edited(b.lab, b.configuration, "/maintenance", "/none"));
   b.start_pair();
@@ -184,21 +209,47 @@ TEST_CASE("a tracked file is the maintenance switch: a number in it moves the ro
 
 TEST_CASE("unicast peers elect and take over without a multicast packet on the wire") {
   DaemonBench b;
-  b.configuration =
-      edited(b.lab, b.configuration, kInsideRouter,
-             std::string(kInsideRouter) + "unicast = [\"192.168.2.1\", \"192.168.2.2\"]\n");
+  b.configuration = edited(b.lab, b.configuration, kInsideRouter,
+                           std::string(kInsideRouter) + "unicast = [\"192.168.2.1\", \"192.168.2.2\"]\n");
   b.configuration = edited(b.lab, b.configuration, "interface = \"eth0\"\nid = 62\n",
                            "interface = \"eth0\"\nid = 62\nunicast = [\"192.168.0.1\", \"192.168.0.2\"]\n");
   use_configuration(b);
   // Whatever is sent to the group is lost on the bridge.
   run(b.lab.processes(), b.lab.bridges(), {"nft", "-f", "-"},
-                       "table bridge groups {\n chain forward {\n"
-                       "  type filter hook forward priority 0; policy accept;\n"
-                       "  ip daddr 224.0.0.18 counter drop\n }\n}\n");
+      "table bridge groups {\n chain forward {\n"
+      "  type filter hook forward priority 0; policy accept;\n"
+      "  ip daddr 224.0.0.18 counter drop\n }\n}\n");
   b.start_pair();
   CHECK(b.fw_2.holding() == Holding::none);
   CHECK(b.status(Node::fw_2)["sync_group"]["virtual_routers"][0]["active"] == "192.168.2.1");
   CHECK(b.fw_1.terminate(kStop) == 0);
   CHECK(b.wait_role(Node::fw_2, "primary"));
-  CHECK(run(b.lab.processes(), b.lab.bridges(), {"nft", "list", "ruleset"}).output.contains("counter packets 0 "));
+  CHECK(run(b.lab.processes(), b.lab.bridges(), {"nft", "list", "ruleset"})
+            .output.contains("counter packets 0 "));
+}
+
+TEST_CASE("IPv6 virtual addresses move with the others, through a takeover and back") {
+  for (const bool virtual_mac : {false, true}) {
+    CAPTURE(virtual_mac);
+    DaemonBench b({}, Ipv6::on);
+    add_ipv6(b, virtual_mac ? "virtual_mac = true\n" : "");
+    b.start_pair();
+    REQUIRE(wait_until(kElection, [&] { return client_reaches(b, kIpv6Server); }));
+    CHECK(client_reaches(b, "2001:db8:2::100"));
+
+    b.fw_1.kill();
+    b.lab.cut_all(Node::fw_1);
+    CHECK(b.wait_role(Node::fw_2, "primary"));
+    CHECK(wait_until(kElection, [&] { return client_reaches(b, kIpv6Server); }));
+    CHECK(wait_until(kElection, [&] { return client_reaches_server(b); }));
+
+    b.lab.restore_all(Node::fw_1);
+    b.fw_1.start();
+    CHECK(b.wait_role(Node::fw_1, "primary", 30s));
+    CHECK(b.wait_role(Node::fw_2, "backup"));
+    CHECK(wait_until(kElection, [&] { return client_reaches(b, kIpv6Server); }));
+    const std::string standing = b.lab.run_well(Node::fw_2, {"ip", "-6", "address", "show"});
+    CHECK_FALSE(standing.contains("fe80::100"));
+    CHECK_FALSE(standing.contains("2001:db8:2::100"));
+  }
 }
