@@ -92,8 +92,9 @@ Result<std::vector<LinkChange>> LinkWatch::read() {
   std::vector<LinkState> before;
   for (const Entry& entry : entries_) before.push_back(entry.state);
 
+  bool drained = false;
   alignas(nlmsghdr) Buffer buffer;
-  for (int datagrams = 0; datagrams < kMaxDatagramsPerRead; ++datagrams) {
+  for (int datagrams = 0; datagrams < kMaxDatagramsPerRead && !drained; ++datagrams) {
     const auto got = events_.receive(buffer);
     if (!got && got.error().code == ENOBUFS) {
       ++lost_events_;
@@ -101,13 +102,15 @@ Result<std::vector<LinkChange>> LinkWatch::read() {
       continue;
     }
     if (!got) return std::unexpected(got.error());
-    if (*got == 0) break;
+    drained = *got == 0;
     for_each_message(ByteSpan(buffer).first(*got), [&](const nlmsghdr& message) {
       take(message);
       return true;
     });
   }
-  if (tables_are_stale_) {
+  // Once events were lost, the kernel drops all further ones without a word until the last waiting one has
+  // been read (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): the tables count from then on.
+  if (tables_are_stale_ && drained) {
     if (auto tables = read_tables(); !tables) return std::unexpected(tables.error());
   }
 
