@@ -92,10 +92,6 @@ std::optional<KernelAddress> kernel_address(const IpAddress& wanted) {
   return found;
 }
 
-bool succeeds(const std::string& command) {
-  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
-}
-
 }  // namespace
 
 TEST_CASE(

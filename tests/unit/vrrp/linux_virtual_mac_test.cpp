@@ -31,10 +31,6 @@ const VirtualAddress kOnMacvlan{
     .interface = kMacvlan, .address = *IpPrefix::parse("192.0.2.100/24"), .no_prefix_route = true};
 const MacAddress kMac6 = virtual_router_mac(Family::ipv6, 51);
 
-bool succeeds(const std::string& command) {
-  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
-}
-
 std::string setting(const std::string& path) {
   std::ifstream file("/proc/sys/net/" + path);
   std::string value;
