@@ -60,7 +60,7 @@ std::string joined(const std::vector<std::string>& words) {
 std::string expected_source(const Sighting& seen, const Dialect& dialect, bool from_macvlan) {
   const char* host = seen.node == Node::fw_1 ? "1" : "2";
   if (!dialect.ipv6) return std::string(seen.interface == "eth1" ? "192.168.2." : "192.168.0.") + host;
-  return std::string("fe80::") + host + (from_macvlan ? host : "");
+  return std::string("fe80::") + host + (from_macvlan ? "1" : "0");
 }
 
 Packet expected(const Sighting& seen, const Dialect& dialect, const Leg& leg, bool from_macvlan) {

@@ -96,7 +96,8 @@ void Duel::expect_release(Result& result, Speaker& leaver, Speaker& heir, int he
     worst = std::max(worst.value_or(Duration::min()), *claimed - *released);
   }
   result.figure = worst;
-  expect_bounds(result, worst, Duration::zero(), skew(dialect_, heirs_priority) + kTolerance,
+  expect_bounds(result, worst, Duration::zero(),
+                skew(dialect_, heirs_priority) + heir.late_claim(dialect_) + kTolerance,
                 "from priority 0 to the heir's first advertisement");
   expect_active(result, heir, leaver, true);
 }
@@ -152,7 +153,7 @@ Result Duel::silence() {
          low_.name() + " takes over");
   result.figure = wire_.change(high_.node(), low_.node(), mark);
   expect_bounds(result, result.figure, down_interval(dialect_, kLow) - kTick,
-                down_interval(dialect_, kLow) + kTolerance, "takeover");
+                down_interval(dialect_, kLow) + low_.late_claim(dialect_) + kTolerance, "takeover");
   expect_active(result, low_, high_, false);
   return finish(result, Stage::low_alone);
 }
@@ -189,7 +190,8 @@ Result Duel::restart_of_the_active() {
          high_.name() + " is Active again");
   expect_active(result, high_, low_, true);
   result.figure = wire_.longest_silence(before);
-  expect_bounds(result, result.figure, Duration::zero(), down_interval(dialect_, kLow) + kTolerance,
+  expect_bounds(result, result.figure, Duration::zero(),
+                down_interval(dialect_, kLow) + low_.late_claim(dialect_) + kTolerance,
                 "time without an Active");
   expect_bounds(result, wire_.overlap(high_.node(), mark), Duration::zero(), dialect_.interval + kTolerance,
                 "time with two Active");

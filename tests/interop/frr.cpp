@@ -54,6 +54,8 @@ class Frr final : public Speaker {
   using Speaker::Speaker;
 
   std::string name() const override { return "FRR"; }
+  // Its first advertisement over IPv6 is sent while zebra still brings up the macvlan, and is lost.
+  Duration late_claim(const Dialect& dialect) const override { return dialect.ipv6 ? dialect.interval : 0ms; }
 
   void start(const Terms& terms) override {
     dialect_ = terms.dialect;
@@ -126,7 +128,7 @@ class Frr final : public Speaker {
 
   // One request a run of ip(8): an interface that is not there to be removed is no error.
   void make_macvlans() {
-    const int own = node_ == Node::fw_1 ? 0x11 : 0x22;  // the order of the link-local addresses
+    const int own = node_ == Node::fw_1 ? 0x11 : 0x21;  // the order of the link-local addresses
     for (const Leg& leg : dialect_.legs) {
       const std::string name = macvlan_of(leg);
       lab_.run(node_, {"ip", "link", "delete", name});
@@ -134,10 +136,11 @@ class Frr final : public Speaker {
           "link add {0} link {1} type macvlan mode bridge\nlink set {0} address "
           "00:00:5e:00:{2:02x}:{3:02x}\n",
           name, leg.interface, dialect_.ipv6 ? 2 : 1, leg.id);
-      if (dialect_.ipv6) batch += fmt::format("address add fe80::{:x}/64 dev {}\n", own, name);
       for (const std::string& address : leg.addresses) {
         batch += fmt::format("address add {}/{} dev {}\n", address, dialect_.ipv6 ? 64 : 24, name);
       }
+      // The newest link-local address becomes its source.
+      if (dialect_.ipv6) batch += fmt::format("address add fe80::{:x}/64 dev {}\n", own, name);
       lab_.run_well(node_, {"ip", "-batch", "-"}, batch + fmt::format("link set {} up\n", name));
     }
   }

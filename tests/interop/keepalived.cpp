@@ -1,6 +1,7 @@
 // keepalived (Debian 12: 2.2.7) as one side: its parent process and the VRRP child that it watches over.
 #include <fmt/core.h>
 
+#include <algorithm>
 #include <charconv>
 #include <csignal>
 #include <filesystem>
@@ -111,8 +112,13 @@ class Keepalived final : public Speaker {
   void kill() override {
     if (!process_.running()) return;
     process_.signal(SIGSTOP);
-    for (const pid_t child : children_of(process_.pid())) ::kill(child, SIGKILL);
+    const std::vector<pid_t> children = children_of(process_.pid());
+    for (const pid_t child : children) ::kill(child, SIGKILL);
     process_.kill_now();
+    // Its pid file would stop the next one while it is still dying.
+    lab::wait_until(kEnd, [&] {
+      return std::ranges::none_of(children, [](pid_t child) { return ::kill(child, 0) == 0; });
+    });
   }
 
   bool holds_all() override {

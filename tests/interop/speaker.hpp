@@ -53,6 +53,8 @@ class Speaker {
   Speaker& operator=(const Speaker&) = delete;
 
   virtual std::string name() const = 0;
+  // How much later than the others its first advertisement is seen, by a known weakness.
+  virtual Duration late_claim(const Dialect&) const { return {}; }
   virtual void start(const Terms& terms) = 0;
   // Since its start it has joined the election (as a backup).
   virtual bool listening() = 0;

@@ -32,11 +32,11 @@ struct InsideAddress {
 };
 constexpr std::array kIpv6Addresses{
     InsideAddress{Node::client, "eth0", "2001:db8:2::3/64"},
-    InsideAddress{Node::client, "eth0", "fe80::3/64"},
+    InsideAddress{Node::client, "eth0", "fe80::30/64"},
     InsideAddress{Node::fw_1, "eth1", "2001:db8:2::1/64"},
-    InsideAddress{Node::fw_1, "eth1", "fe80::1/64"},
+    InsideAddress{Node::fw_1, "eth1", "fe80::10/64"},
     InsideAddress{Node::fw_2, "eth1", "2001:db8:2::2/64"},
-    InsideAddress{Node::fw_2, "eth1", "fe80::2/64"},
+    InsideAddress{Node::fw_2, "eth1", "fe80::20/64"},
 };
 
 }  // namespace

@@ -43,7 +43,7 @@ enum class Way { from_node, to_node };
 
 class Lab {
  public:
-  // With IPv6 the firewalls and the client have also 2001:db8:2::N and fe80::N on br1, N as in 192.168.2.N.
+  // With IPv6 the firewalls and the client have also 2001:db8:2::N and fe80::N0 on br1, N as in 192.168.2.N.
   explicit Lab(Ipv6 ipv6 = Ipv6::off);
 
   const NetNamespace& network(Node node) const { return networks_.at(node); }
