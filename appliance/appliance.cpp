@@ -84,7 +84,10 @@ void Appliance::run() {
     log::warning("memory is not locked, a page fault may delay an advertisement: " + locked.error().text);
   }
   {
-    const std::jthread control([this](const std::stop_token& stop) { control_.serve(status_, stop); });
+    const std::jthread control([this](const std::stop_token& stop) {
+      name_this_thread("ftfw-control");
+      control_.serve(status_, stop);
+    });
     const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
     const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
     const std::jthread files([this](const std::stop_token& stop) { files_.run(stop); });
@@ -162,32 +165,49 @@ void Appliance::read_files() {
   }
 }
 
-// What this program removes itself it does not hold any more by then, so whatever is held and was removed was
+// What this program removes itself it does not hold any more by then, so whatever is held and missing was
 // removed by somebody else.
 void Appliance::read_own_watch() {
   const auto removed = own_watch_.read();
   if (!removed) return alarm("address events: " + removed.error().text);
-  std::vector<std::string> put_back;
-  const auto lapsed = lease_.with([&](Lease& lease) -> std::optional<LeaseReport> {
-    if (!lease.held) return std::nullopt;
-    for (const vrrp::VirtualAddress& address : holdings_.addresses()) {
-      if (removed->names(address))
-        put_back.push_back(address.address.to_string() + " on " + address.interface);
-    }
-    if (put_back.empty()) return std::nullopt;
-    return renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
-  });
-  if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
+  if (removed->empty()) return;
+  std::vector<std::string> put_back = put_addresses_back();
   if (!put_back.empty()) coordinator_.on_announce_again(monotonic_now());
-  if (coordinator_.role() == failover::Role::primary && !coordinator_.plan_under_way()) {
-    for (const config::VirtualRoute& route : holdings_.routes()) {
-      if (removed->names(route)) put_back.push_back("route " + route.to.to_string());
-    }
-    if (const Status added = holdings_.add_routes(); !added) alarm(added.error().text);
-  }
+  for (std::string& route : put_routes_back()) put_back.push_back(std::move(route));
   for (const std::string& what : put_back) alarm(what + " was removed by another program and is put back");
   status_.with([&](StatusBoard& board) { board.put_back += put_back.size(); });
   carry_out_outputs();
+}
+
+std::vector<std::string> Appliance::put_addresses_back() {
+  std::vector<std::string> put_back;
+  const auto trouble = lease_.with([&](Lease& lease) -> std::optional<LeaseReport> {
+    if (!lease.held) return std::nullopt;
+    const auto missing = holdings_.missing_addresses();
+    if (!missing) return LeaseFailed{missing.error().text};
+    if (missing->empty()) return std::nullopt;
+    auto report = renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
+    if (!report) {
+      for (const vrrp::VirtualAddress& address : *missing)
+        put_back.push_back(address.address.address.to_string() + " on " + address.interface);
+    }
+    return report;
+  });
+  if (trouble) std::visit([this](const auto& what) { on_report(what); }, *trouble);
+  return put_back;
+}
+
+std::vector<std::string> Appliance::put_routes_back() {
+  if (coordinator_.role() != failover::Role::primary || coordinator_.plan_under_way()) return {};
+  const auto missing = holdings_.missing_routes();
+  if (!missing || missing->empty()) return {};
+  if (const Status added = holdings_.add_routes(); !added) {
+    alarm(added.error().text);
+    return {};
+  }
+  std::vector<std::string> put_back;
+  for (const config::VirtualRoute& route : *missing) put_back.push_back("route " + vrrp::to_string(route));
+  return put_back;
 }
 
 void Appliance::on_report(const vrrp::StateChanged& change) {

@@ -61,6 +61,8 @@ class Appliance {
   void read_lease();
   void read_files();
   void read_own_watch();
+  std::vector<std::string> put_addresses_back();
+  std::vector<std::string> put_routes_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
   void on_report(const vrrp::ActivePeerHeard& heard);

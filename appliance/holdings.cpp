@@ -14,6 +14,10 @@ void keep_first(Status& kept, Status next) {
   if (kept && !next) kept = std::move(next);
 }
 
+bool is_same(const vrrp::VirtualAddress& left, const vrrp::VirtualAddress& right) {
+  return left.interface == right.interface && left.address == right.address;
+}
+
 std::vector<std::string> interfaces_of(const config::SyncGroup& group) {
   std::set<std::string> names;
   for (const config::VirtualRouter& router : group.routers) {
@@ -90,9 +94,7 @@ Status Holdings::prepare() {
   auto addresses = kernel_addresses_.list_own(interfaces_);
   if (!addresses) return std::unexpected(addresses.error());
   std::erase_if(*addresses, [this](const vrrp::VirtualAddress& standing) {
-    return std::ranges::any_of(addresses_, [&](const vrrp::VirtualAddress& ours) {
-      return ours.interface == standing.interface && ours.address == standing.address;
-    });
+    return std::ranges::any_of(addresses_, [&](const auto& ours) { return is_same(ours, standing); });
   });
   keep_first(done, kernel_addresses_.remove(*addresses));
   auto routes = kernel_routes_.list_own();
@@ -140,6 +142,27 @@ Status Holdings::add_routes() {
 
 Status Holdings::remove_routes() {
   return kernel_routes_.remove(routes_);
+}
+
+Result<std::vector<vrrp::VirtualAddress>> Holdings::missing_addresses() {
+  const auto standing = kernel_addresses_.list_own(interfaces_);
+  if (!standing) return std::unexpected(standing.error());
+  std::vector<vrrp::VirtualAddress> missing = addresses_;
+  std::erase_if(missing, [&standing](const vrrp::VirtualAddress& wanted) {
+    return std::ranges::any_of(*standing, [&](const auto& each) { return is_same(each, wanted); });
+  });
+  return missing;
+}
+
+Result<std::vector<config::VirtualRoute>> Holdings::missing_routes() {
+  const auto standing = kernel_routes_.list_own();
+  if (!standing) return std::unexpected(standing.error());
+  std::vector<config::VirtualRoute> missing = routes_;
+  std::erase_if(missing, [&standing](const config::VirtualRoute& wanted) {
+    return std::ranges::any_of(*standing,
+                               [&](const auto& each) { return vrrp::is_same_route(each, wanted); });
+  });
+  return missing;
 }
 
 }  // namespace ftfw

@@ -45,8 +45,11 @@ class Holdings {
   Status add_routes();
   Status remove_routes();
 
+  // What should stand and does not, as after somebody removed it.
+  Result<std::vector<vrrp::VirtualAddress>> missing_addresses();
+  Result<std::vector<config::VirtualRoute>> missing_routes();
+
   const std::vector<vrrp::VirtualAddress>& addresses() const { return addresses_; }
-  const std::vector<config::VirtualRoute>& routes() const { return routes_; }
   vrrp::VirtualAddresses& kernel_addresses() { return kernel_addresses_; }
 
  private:

@@ -161,6 +161,7 @@ void VrrpThread::obey_commands() {
           }
         },
         *command);
+    next_status_ = now;  // what it changed is shown at once
   }
   carry_out_outputs();
 }
@@ -173,6 +174,7 @@ void VrrpThread::carry_out_outputs() {
           if constexpr (std::is_same_v<What, vrrp::SendAdvertisement>) {
             send(what);
           } else {
+            if constexpr (std::is_same_v<What, vrrp::StateChanged>) next_status_ = what.at;
             reports_.post(std::move(what));
           }
         },

@@ -193,8 +193,8 @@ TEST_CASE("a tracked file is the maintenance switch: a number in it moves the ro
   std::ofstream(path) << "-50\n" << std::flush;
   CHECK(b.wait_role(Node::fw_2, "primary"));
   CHECK(b.wait_role(Node::fw_1, "backup"));
+  CHECK(b.wait_status(Node::fw_1, [](const Json& now) { return now["sync_group"]["priority"] == 50; }));
   const Json group = b.status(Node::fw_1)["sync_group"];
-  CHECK(group["priority"] == 50);
   CHECK(group["configured_priority"] == 100);
   CHECK(group["priority_reason"].get<std::string>().contains("holds -50"));
 
@@ -221,7 +221,9 @@ TEST_CASE("unicast peers elect and take over without a multicast packet on the w
       "  ip daddr 224.0.0.18 counter drop\n }\n}\n");
   b.start_pair();
   CHECK(b.fw_2.holding() == Holding::none);
-  CHECK(b.status(Node::fw_2)["sync_group"]["virtual_routers"][0]["active"] == "192.168.2.1");
+  CHECK(b.wait_status(Node::fw_2, [](const Json& now) {
+    return now["sync_group"]["virtual_routers"][0]["active"] == "192.168.2.1";
+  }));
   CHECK(b.fw_1.terminate(kStop) == 0);
   CHECK(b.wait_role(Node::fw_2, "primary"));
   CHECK(run(b.lab.processes(), b.lab.bridges(), {"nft", "list", "ruleset"})

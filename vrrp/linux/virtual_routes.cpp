@@ -22,13 +22,6 @@ using Route = std::unique_ptr<rtnl_route, Freeing<rtnl_route_put>>;
 
 constexpr std::uint32_t kDefaultMetricIpv6 = 1024;  // IP6_RT_PRIO_USER; IPv4: 0
 
-std::string describe(const config::VirtualRoute& route) {
-  std::string text = "route " + route.to.to_string();
-  if (route.via) text += " via " + route.via->to_string();
-  if (!route.interface.empty()) text += " on " + route.interface;
-  return text + " in table " + std::to_string(route.table);
-}
-
 // The kernel refuses host bits in a destination.
 IpPrefix network_of(const IpPrefix& prefix) {
   ByteVector bytes(prefix.address.bytes().begin(), prefix.address.bytes().end());
@@ -40,12 +33,6 @@ IpPrefix network_of(const IpPrefix& prefix) {
 
 std::uint32_t metric_of(const config::VirtualRoute& route) {
   return route.metric.value_or(route.to.address.is_ipv4() ? 0 : kDefaultMetricIpv6);
-}
-
-// What no two routes of a table share.
-bool is_same_key(const config::VirtualRoute& left, const config::VirtualRoute& right) {
-  return network_of(left.to) == network_of(right.to) && left.table == right.table &&
-         metric_of(left) == metric_of(right);
 }
 
 bool is_as_wanted(const config::VirtualRoute& standing, const config::VirtualRoute& wanted) {
@@ -145,7 +132,7 @@ Result<Route> build_route(const config::VirtualRoute& wanted) {
   }
   if (!wanted.interface.empty()) {
     const auto index = static_cast<int>(::if_nametoindex(wanted.interface.c_str()));
-    if (index == 0) return fail_errno(describe(wanted), errno);
+    if (index == 0) return fail_errno("route " + to_string(wanted), errno);
     rtnl_route_nh_set_ifindex(hop, index);
   }
   return route;
@@ -158,7 +145,7 @@ Result<Message> build(const Planned& step) {
   const int error = step.change == Change::add
                         ? rtnl_route_build_add_request(route->get(), NLM_F_CREATE | NLM_F_EXCL, &built)
                         : rtnl_route_build_del_request(route->get(), 0, &built);
-  if (error < 0) return fail_netlink("build a message for " + describe(step.route), error);
+  if (error < 0) return fail_netlink("build a message for route " + to_string(step.route), error);
   return Message(built);
 }
 
@@ -166,11 +153,11 @@ Status judge(const Planned& step, int error) {
   if (error == 0) return {};
   if (step.change == Change::remove) {
     if (error == ESRCH || error == ENODEV) return {};  // gone already
-    return fail_errno("remove " + describe(step.route), error, Blame::kernel);
+    return fail_errno("remove route " + to_string(step.route), error, Blame::kernel);
   }
-  if (error != EEXIST) return fail_errno("add " + describe(step.route), error, Blame::kernel);
+  if (error != EEXIST) return fail_errno("add route " + to_string(step.route), error, Blame::kernel);
   return fail(Blame::configuration,
-              describe(step.route) + ": a route to this prefix with the metric " +
+              "route " + to_string(step.route) + ": a route to this prefix with the metric " +
                   std::to_string(metric_of(step.route)) +
                   " stands already, not set by this program; it is left as it is",
               EEXIST);
@@ -204,6 +191,19 @@ Status carry_out(nl_sock* socket, std::span<const Planned> plan) {
 
 }  // namespace
 
+std::string to_string(const config::VirtualRoute& route) {
+  std::string text = route.to.length == 0 ? "default" : route.to.to_string();
+  if (route.via) text += " via " + route.via->to_string();
+  if (!route.interface.empty()) text += " on " + route.interface;
+  if (route.table != RT_TABLE_MAIN) text += " in table " + std::to_string(route.table);
+  return text;
+}
+
+bool is_same_route(const config::VirtualRoute& left, const config::VirtualRoute& right) {
+  return network_of(left.to) == network_of(right.to) && left.table == right.table &&
+         metric_of(left) == metric_of(right);
+}
+
 Result<VirtualRoutes> VirtualRoutes::open() {
   auto socket = open_route_socket();
   if (!socket) return std::unexpected(socket.error());
@@ -220,7 +220,7 @@ Status VirtualRoutes::add(std::span<const config::VirtualRoute> routes) {
   for (const config::VirtualRoute& wanted : routes) {
     bool stands = false;
     for (const config::VirtualRoute& each : *own) {
-      if (!is_same_key(each, wanted)) continue;
+      if (!is_same_route(each, wanted)) continue;
       if (is_as_wanted(each, wanted))
         stands = true;
       else
@@ -237,7 +237,7 @@ Status VirtualRoutes::remove(std::span<const config::VirtualRoute> routes) {
   std::vector<Planned> plan;
   for (const config::VirtualRoute& each : *own) {
     const bool unwanted = std::ranges::any_of(
-        routes, [&](const config::VirtualRoute& route) { return is_same_key(each, route); });
+        routes, [&](const config::VirtualRoute& route) { return is_same_route(each, route); });
     if (unwanted) plan.push_back({each, Change::remove});
   }
   return carry_out(socket_.get(), plan);

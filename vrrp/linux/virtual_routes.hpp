@@ -5,6 +5,7 @@
 #pragma once
 
 #include <span>
+#include <string>
 #include <vector>
 
 #include "appliance/base/result.hpp"
@@ -16,6 +17,11 @@ namespace ftfw::vrrp {
 
 // The same number, in another space: free in rtnetlink's route protocols and in iproute2's rt_protos.
 inline constexpr std::uint8_t kRouteProtocol = kAddressProtocol;
+
+// "default via 192.168.0.254 on eth0"
+std::string to_string(const config::VirtualRoute& route);
+// What no two routes share: prefix, table and metric.
+bool is_same_route(const config::VirtualRoute& left, const config::VirtualRoute& right);
 
 class VirtualRoutes {
  public:
