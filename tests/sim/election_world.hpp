@@ -15,10 +15,10 @@
 //  4. No priority above 0 is advertised while not Active, nor between release() and reclaim().
 //  5. Nobody claims against a better Active node whose advertisements have reached it for down + slack
 //     without a gap: one living leg holds the group back, and so does the patience of who slept.
-//     Excused: it was hardly awake between two halts; it was suspended and cannot tell (for less time
-//     than a timer may be late, or its clock stood still), and what was sent to it is lost; or a third
-//     node has just released (RFC 9568 6.4.2: a priority 0 of anybody counts, and it may arrive after
-//     the answer of who is Active).
+//     Excused: it was hardly awake between two halts; it was suspended and cannot tell (it woke before
+//     its timer, start-up delay included, or so soon after it that a timer may be that late, or its
+//     clock stood still), and what was sent to it is lost; or a third node has just released (RFC
+//     9568 6.4.2: a priority 0 of anybody counts, and it may arrive after the answer of who is Active).
 //  6. Who was Active and slept for longer than the others wait advertises nothing when it wakes, but
 //     for the owner (election_node.cpp).
 //  7. Some time after everything is whole the primary is the right one: nobody who may preempt has a
