@@ -74,9 +74,10 @@ void ElectionNode::halt(Halt how) {
 
 void ElectionNode::go_on(bool clock_stood_still) {
   const Duration halted = queue_.now() - halted_at_;
-  if (halt_ == Halt::suspended) last_suspension_ = halted;
+  if (halt_ == Halt::suspended) last_suspension_ = clock_stood_still ? Duration::zero() : halted;
   halt_ = Halt::none;
-  woken_before_ = std::exchange(woken_, queue_.now());
+  if (woken_) awake_before_ = halted_at_ - *woken_;
+  woken_ = queue_.now();
   if (clock_stood_still) stood_still_ += halted;
   const bool owner = settings_.priority == vrrp::kPriorityOwner;
   slept_while_active_ = active() && !owner && !clock_stood_still && halted > longest_patience(settings_);
@@ -119,6 +120,8 @@ void ElectionNode::reclaim() {
 
 void ElectionNode::receive(std::size_t leg, const IpAddress& source, const IpAddress& destination,
                            const ByteVector& packet) {
+  const auto decoded = vrrp::decode(packet, source, destination);
+  if (decoded && decoded->advertisement.priority == vrrp::kPriorityRelease) heard_release_ = queue_.now();
   if (!links_.at(leg) || halt_ == Halt::suspended) return;
   input([leg, source, destination, packet](vrrp::Engine& engine, Instant now) {
     engine.on_packet(now, leg,
@@ -167,7 +170,8 @@ void ElectionNode::judge(const std::vector<vrrp::Output>& outputs, vrrp::State b
     if (const auto* changed = std::get_if<vrrp::StateChanged>(&*output)) {
       if (changed->from != state) hooks_.violated("StateChanged does not follow the last one");
       if (changed->to == State::active && released_) hooks_.violated("Active although released");
-      const bool claims_or_gives_up = changed->to == State::active || (state == State::active && released_);
+      const bool claims_or_gives_up =
+          changed->to == State::active || changed->cause.kind == vrrp::Cause::Kind::released;
       if (claims_or_gives_up && legs_heard_of.size() != addresses_.size())
         hooks_.violated("a change of Active that not every leg was told of");
       state = changed->to;

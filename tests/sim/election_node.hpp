@@ -52,13 +52,17 @@ class ElectionNode {
   bool link_up(std::size_t leg) const { return links_.at(leg); }
   const IpAddress& address(std::size_t leg) const { return addresses_.at(leg); }
   const vrrp::Settings& settings() const { return settings_; }
-  // Stalls and suspensions.
-  bool woken_twice_within(Duration time) const {
-    return woken_before_ && *woken_ - *woken_before_ < time && queue_.now() - *woken_ < time;
+  // Between its last two halts it had less than `time` to listen, and it still has not had it.
+  bool hardly_awake_for(Duration time) const {
+    return woken_ && awake_before_ < time && queue_.now() - *woken_ < time;
   }
-  // Within `time` it was suspended for less than `noticed`: its timer was not late enough to tell.
+  // Within `time` it was suspended for less than `noticed` on its own clock: its timer was not late enough to
+  // tell.
   bool lost_packets_unnoticed(Duration noticed, Duration time) const {
     return woken_ && queue_.now() - *woken_ < time && last_suspension_ && *last_suspension_ < noticed;
+  }
+  bool heard_release_within(Duration time) const {
+    return heard_release_ && queue_.now() - *heard_release_ < time;
   }
   // What the engine must have come to from what it was told.
   std::uint8_t expected_priority() const;
@@ -86,8 +90,9 @@ class ElectionNode {
   Instant halted_at_{};
   Duration stood_still_{};
   std::optional<Instant> woken_;
-  std::optional<Instant> woken_before_;
-  std::optional<Duration> last_suspension_;
+  Duration awake_before_ = Duration::max();  // between the last two halts
+  std::optional<Duration> last_suspension_;  // by its own clock
+  std::optional<Instant> heard_release_;
   bool slept_while_active_ = false;  // at the last waking, for longer than the others wait
   std::deque<Input> held_back_;
   std::vector<bool> links_;

@@ -251,6 +251,23 @@ TEST_CASE("a suspended primary does not come back as one before it has listened"
   require_sound(pair.world);
 }
 
+TEST_CASE("a suspended primary that is told to release when it wakes does not disturb its successor") {
+  Settled three({200, 150, 1}, 3);
+  ElectionWorld& world = three.world;
+  world.record("suspended");
+  world.node(0).suspend();
+  world.run(2s);
+  CHECK(world.primary() == std::nullopt);  // the suspended one still thinks that it is
+  world.node(0).release();
+  world.record("wakes");
+  world.node(0).wake(false);
+  CHECK_FALSE(world.node(0).active());
+  world.run(2s);
+  CHECK(world.primary() == 1);
+  CHECK(world.node(0).engine()->counters().routers.at(0).priority_zero_sent == 0);
+  require_sound(world);
+}
+
 TEST_CASE("a primary whose clock stood still with it: one of the two gives way at the first advertisement") {
   Settled pair({200, 100});
   pair.world.node(0).suspend();

@@ -198,8 +198,10 @@ std::optional<std::size_t> ElectionWorld::primary() const {
 // ---- invariants
 
 void ElectionWorld::check_claim(std::size_t by) {
-  if (nodes_[by]->woken_twice_within(2 * skew_ + kSlack)) return;
-  if (nodes_[by]->lost_packets_unnoticed(down_ + interval() + kSlack, down_ + kSlack)) return;
+  if (nodes_[by]->hardly_awake_for(2 * skew_ + kSlack)) return;
+  if (nodes_[by]->lost_packets_unnoticed(down_ + interval() + configured_wait_ + kSlack, down_ + kSlack))
+    return;
+  if (nodes_[by]->heard_release_within(skew_ + kSlack)) return;
   for (std::size_t better = 0; better < nodes(); ++better) {
     const bool heard = better_heard_[by * nodes() + better].longer_than(now(), down_ + kSlack);
     if (heard && better_is_heard(by, better))

@@ -1,29 +1,28 @@
-// Two to four nodes that elect over one network per virtual router, and nothing else: no replication, no
-// firewall. Every invariant is checked after every event; a violation is a text with the time, and a seed and
-// its history are all that is needed to see it again.
+// Two to four nodes that elect over one network per virtual router, and nothing else: no replication,
+// no firewall. Every invariant is checked after every event; a violation is a text with the time, and
+// a seed and its history are all that is needed to see it again.
 //
-// What must hold, with `down` the longest down interval of the world (missed x interval + skew of priority 1)
-// and `slack` what packets and processes take:
-//  1. Two nodes are not both Active for longer than down + slack after they can hear each other: both run,
-//  and
-//     the wires between them are whole both ways (nothing cut, lost, delayed or duplicated, and nothing that
-//     was still on its way) on one network, or on all of them where their priorities are equal: which address
-//     decides a tie depends on which networks they have in common.
-//  2. When nothing is broken or held back any more, there is a moment without an Active node for no longer
-//     than down + skew + slack, and what the configuration tells it to wait (start-up delay, up-delay).
-//  3. The legs of one node agree: what one input makes it advertise has one priority on all legs, and a claim
-//     or a release is told on every one (election_node.cpp).
+// What must hold, with `down` the longest down interval of the world (missed x interval + skew of
+// priority 1) and `slack` what packets and processes take:
+//  1. Two nodes are not both Active for longer than down + slack after they can hear each other: both
+//     run, and the wires between them are whole both ways (nothing cut, lost, delayed or duplicated,
+//     nothing still on its way) on one network, or on all of them where their priorities are equal:
+//     which address decides a tie depends on which networks they have in common.
+//  2. When nothing is broken or held back any more, there is no moment without an Active node for
+//     longer than down + skew + slack and what the configuration says to wait (start-up, up-delay).
+//  3. The legs of one node agree: what one input makes it advertise has one priority on all legs, and
+//     a claim or a release is told on every one (election_node.cpp).
 //  4. No priority above 0 is advertised while not Active, nor between release() and reclaim().
-//  5. Nobody claims against a better Active node whose advertisements have reached it on one network without
-//  a
-//     gap for down + slack: one living leg holds the group back, and so does the patience of a node that
-//     slept. Excused: it was woken twice without the time to listen in between; and a suspended machine that
-//     wakes before its lateness can be told from that of a timer has lost what was sent to it, which is a
-//     gap.
-//  6. Who was Active and slept for longer than the others wait advertises nothing when it wakes, but for the
-//     owner (election_node.cpp).
-//  7. Some time after everything is whole the primary is the right one: nobody who may preempt has a greater
-//     effective priority; and from then on nothing changes.
+//  5. Nobody claims against a better Active node whose advertisements have reached it for down + slack
+//     without a gap: one living leg holds the group back, and so does the patience of who slept.
+//     Excused: it was hardly awake between two halts; it was suspended and cannot tell (it woke before
+//     its timer, start-up delay included, or so soon after it that a timer may be that late, or its
+//     clock stood still), and what was sent to it is lost; or a third node has just released (RFC
+//     9568 6.4.2: a priority 0 of anybody counts, and it may arrive after the answer of who is Active).
+//  6. Who was Active and slept for longer than the others wait advertises nothing when it wakes, but
+//     for the owner (election_node.cpp).
+//  7. Some time after everything is whole the primary is the right one: nobody who may preempt has a
+//     greater effective priority; and from then on nothing changes.
 #pragma once
 
 #include <functional>

@@ -170,7 +170,19 @@ TEST_CASE("a backup that slept listens once more before it claims") {
   CHECK(node.state() == State::backup);
 
   node.sleep(60s);
+  CHECK(node.state() == State::backup);  // the Active router was heard in between: the grace is a new one
+  node.sleep(60s);
   CHECK(node.state() == State::active);  // no grace twice: a machine that is always late still takes over
+}
+
+TEST_CASE("an active node that slept releases nothing: its successor must not be disturbed") {
+  Driver node(two_legs());
+  node.active();
+  node.now += 10s;
+  node.engine.release(node.now);
+  node.drain();
+  CHECK(node.state() == State::backup);
+  CHECK(node.sent.empty());
 }
 
 TEST_CASE("a backup that slept announces itself like after any takeover when it becomes Active") {
