@@ -2,6 +2,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cerrno>
 #include <fstream>
 #include <sstream>
 
@@ -196,4 +197,18 @@ TEST_CASE(
   REQUIRE(advertise());
   CHECK(within(3s, [&] { return filtered() > before; }));
   CHECK_FALSE(*left->receive());
+}
+
+TEST_CASE("an advertisement that no frame can hold is refused with EMSGSIZE") {
+  if (skipped_without_root()) return;
+  TwoNamespaces network;
+  network.set_link_local();
+  REQUIRE(open_interfaces().create(kMacvlan, "left0", kMac6, Family::ipv6));
+  auto sender = AdvertisementSocket::open(virtual_leg("left0", "fe80::100"));
+  REQUIRE(sender);
+  const IpAddress group = multicast_group(Family::ipv6);
+  CHECK(sender->send(ByteVector(8 + 90 * 16), ip("fe80::1"), group));
+  const auto refused = sender->send(ByteVector(8 + 91 * 16), ip("fe80::1"), group);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code == EMSGSIZE);
 }
