@@ -35,7 +35,7 @@ class VirtualAddresses {
  public:
   static Result<VirtualAddresses> open();
 
-  // In one batch of messages (32 at a time), IPv6 link-local ones first (RFC 9568 8.2.1); those of ours that
+  // In one batch of messages (32 at a time), IPv6 link-local ones first; those of ours that
   // stand already are renewed, or made anew where scope, label or route differ. All are tried, the first
   // refusal is returned. The lifetime is in whole seconds, the kernel ends it up to a second late. IPv6: no
   // duplicate address detection, and a host address is never chosen as a source (preferred lifetime 0) unless
