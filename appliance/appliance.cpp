@@ -55,7 +55,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       kernel_addresses_(std::move(parts.kernel_addresses)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(failover::coordinator_settings(election_)),
+      coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
       steps_({.election = election_,
               .ruleset = ruleset_,
               .loader = parts.loader,

@@ -60,6 +60,15 @@ struct CapturedBatch {
 };
 using CapturedBatches = Mailbox<CapturedBatch>;
 
+// ---- files -> failover
+
+struct PriorityAdjusted {
+  int adjustment = 0;
+  std::string why;
+};
+using TrackedFileReport = std::variant<PriorityAdjusted, Trouble>;
+using TrackedFileReports = Mailbox<TrackedFileReport>;
+
 // ---- lease -> failover
 
 struct LeaseLapsed {

@@ -54,6 +54,8 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
       parts_.to_vrrp.post(ReleaseClaim{});
       break;
     case Step::await_peer:
+    case Step::add_routes:
+    case Step::remove_routes:
       break;  // the coordinator waits by itself
     case Step::standby_rules:
       done = standby_rules();

@@ -16,10 +16,12 @@ constexpr std::int32_t kPriorityShield = 200;
 std::vector<IpPrefix> virtual_addresses(const config::Config& config, Family family) {
   std::vector<IpPrefix> hosts;
   for (const config::VirtualRouter& router : config.group.routers) {
-    for (const config::VirtualAddress& address : router.addresses) {
-      const IpPrefix& prefix = address.address;
-      if (prefix.address.family() != family) continue;
-      hosts.push_back({prefix.address, static_cast<std::uint8_t>(prefix.address.is_ipv4() ? 32 : 128)});
+    for (const auto* list : {&router.addresses, &router.excluded_addresses}) {
+      for (const config::VirtualAddress& one : *list) {
+        const IpAddress& address = one.address.address;
+        if (address.family() != family) continue;
+        hosts.push_back({address, static_cast<std::uint8_t>(address.is_ipv4() ? 32 : 128)});
+      }
     }
   }
   std::ranges::sort(hosts);

@@ -118,7 +118,8 @@ std::string prefix_text(const IpPrefix& prefix) {
 
 struct Printer {
   std::string operator()(const InterfaceMatch& match) const {
-    return fmt::format("{}ifname \"{}\"", match.traffic == Traffic::in ? 'i' : 'o', match.name);
+    return fmt::format("{}ifname {}", match.traffic == Traffic::in ? 'i' : 'o',
+                       one_or_set(match.names, [](const std::string& name) { return '"' + name + '"'; }));
   }
   std::string operator()(const ProtocolMatch& match) const {
     return "meta l4proto " + name_of(kProtocols, match.protocol);

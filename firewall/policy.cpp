@@ -47,7 +47,7 @@ bool is_used(const config::Flowtable& flowtable, const Capabilities& capabilitie
 }
 
 void match_interface(Rule& rule, const std::string& name) {
-  if (!name.empty()) rule.expressions.push_back(InterfaceMatch{.traffic = Traffic::in, .name = name});
+  if (!name.empty()) rule.expressions.push_back(InterfaceMatch{.traffic = Traffic::in, .names = {name}});
 }
 
 // ---- chain prerouting: which helper follows which flow
@@ -204,7 +204,7 @@ Table filter_table(const config::Firewall& firewall, const Capabilities& capabil
 // ---- table nat
 
 Rule snat_rule(const config::SourceNat& snat) {
-  return Rule{.expressions = {InterfaceMatch{.traffic = Traffic::out, .name = snat.out},
+  return Rule{.expressions = {InterfaceMatch{.traffic = Traffic::out, .names = {snat.out}},
                               AddressMatch{.side = Side::source, .prefixes = {network_of(snat.source)}},
                               SnatTo{snat.to}},
               .where = snat.where};
@@ -222,12 +222,36 @@ Table nat_table(const std::vector<config::SourceNat>& snats) {
       .name = kNatTable, .kind = TableKind::nat, .chains = {std::move(chain)}, .where = snats.front().where};
 }
 
+// What is sent to a virtual router's own MAC comes in on its macvlan, and is meant by the name of the
+// interface below. What goes out leaves by the interface itself: no route names the macvlan.
+void receive_on_virtual_macs(Table& table, const config::SyncGroup& group) {
+  const auto expand = [&group](InterfaceMatch& match) {
+    if (match.traffic == Traffic::out) return;
+    const std::string interface = match.names.front();
+    for (const config::VirtualRouter& router : group.routers) {
+      if (router.interface == interface && !router.virtual_mac_interface.empty())
+        match.names.push_back(router.virtual_mac_interface);
+    }
+    match.names = sorted_unique(std::move(match.names));
+  };
+  for (Chain& chain : table.chains) {
+    for (Rule& rule : chain.rules) {
+      for (Expression& expression : rule.expressions) {
+        if (auto* match = std::get_if<InterfaceMatch>(&expression)) expand(*match);
+      }
+    }
+  }
+}
+
 }  // namespace
 
 Ruleset build_ruleset(const config::Config& config, const Capabilities& capabilities) {
   Ruleset ruleset{filter_table(config.firewall, capabilities)};
   if (!config.firewall.snats.empty()) ruleset.push_back(nat_table(config.firewall.snats));
-  for (Table& table : ruleset) table.digest = digest_of(table);
+  for (Table& table : ruleset) {
+    receive_on_virtual_macs(table, config.group);
+    table.digest = digest_of(table);
+  }
   return ruleset;
 }
 

@@ -28,10 +28,10 @@ enum class Policy : std::uint8_t { drop, accept };
 
 // ---- matches -----------------------------------------------------------------------------------
 
-// iifname "eth0", oifname "eth0"
+// iifname "eth0", oifname { "eth0", "eth1" }
 struct InterfaceMatch {
   Traffic traffic = Traffic::in;
-  std::string name;
+  std::vector<std::string> names;
 };
 
 // meta l4proto gre

@@ -26,6 +26,10 @@ Transition transition_of(Role from, Role to) {
 // it.
 constexpr Duration kStaleRound = 500ms;
 
+bool is_about_routes(Step step) {
+  return step == Step::add_routes || step == Step::remove_routes;
+}
+
 // Traffic flows again once the addresses are announced; the shield only delays packets of flows nobody knows.
 bool traffic_waits_for(Step step) {
   return step != Step::lower_shield;
@@ -123,15 +127,21 @@ void Coordinator::request_stop(Instant now) {
 
 void Coordinator::on_timer(Instant now) {
   if (plan_ && plan_->step_limit && now >= *plan_->step_limit) step_limit_reached(now);
-  if (!announcements_due_.empty() && now >= announcements_due_.front()) {
-    const bool slept = now - announcements_due_.front() > kStaleRound;
-    std::erase_if(announcements_due_, [now](Instant due) { return due <= now; });
-    if (role_ == Role::primary && !slept) outputs_.push_back(AnnounceRound{});
-  }
+  announce_what_is_due(now);
   if (resume_claims_at_ && now >= *resume_claims_at_ && !plan_) {
     resume_claims_at_.reset();
     outputs_.push_back(ResumeClaims{});
   }
+}
+
+void Coordinator::announce_what_is_due(Instant now) {
+  const bool round = !announcements_due_.empty() && now >= announcements_due_.front();
+  const bool refresh = refresh_due_ && now >= *refresh_due_;
+  if (!round && !refresh) return;
+  const bool slept = now - (round ? announcements_due_.front() : *refresh_due_) > kStaleRound;
+  std::erase_if(announcements_due_, [now](Instant due) { return due <= now; });
+  if (refresh) refresh_due_ = now + settings_.announcement_refresh;
+  if (role_ == Role::primary && !slept) outputs_.push_back(AnnounceRound{});
 }
 
 std::optional<Instant> Coordinator::next_deadline() const {
@@ -141,6 +151,7 @@ std::optional<Instant> Coordinator::next_deadline() const {
   };
   if (plan_) consider(plan_->step_limit);
   if (!announcements_due_.empty()) consider(announcements_due_.front());
+  consider(refresh_due_);
   if (!plan_) consider(resume_claims_at_);
   return next;
 }
@@ -156,6 +167,7 @@ Step Coordinator::current_step() const {
 void Coordinator::begin(Instant now, Transition transition, Role role, std::string cause, Instant decided,
                         std::optional<Instant> last_heard) {
   announcements_due_.clear();
+  refresh_due_.reset();
   plan_.emplace();
   plan_->id = next_plan_++;
   plan_->timeline.transition = transition;
@@ -189,11 +201,13 @@ void Coordinator::start_step(Instant now) {
       break;
     case Step::activate_rules:
     case Step::add_addresses:
+    case Step::add_routes:
     case Step::announce:
     case Step::become_source:
     case Step::remove_addresses:
     case Step::release_claim:
     case Step::standby_rules:
+    case Step::remove_routes:
     case Step::become_replica:
       break;
   }
@@ -208,18 +222,25 @@ void Coordinator::finish_step(Instant now, bool ok) {
   if (step == Step::announce) {
     for (const Duration offset : settings_.announcement_rounds) announcements_due_.push_back(now + offset);
   }
+  const std::span<const PlannedStep> steps = steps_of(plan_->timeline.transition);
   ++plan_->index;
-  if (plan_->index < steps_of(plan_->timeline.transition).size()) {
+  while (!settings_.virtual_routes && plan_->index < steps.size() &&
+         is_about_routes(steps[plan_->index].step)) {
+    ++plan_->index;
+  }
+  if (plan_->index < steps.size()) {
     start_step(now);
   } else {
     finish_plan(now);
   }
 }
 
-void Coordinator::finish_plan(Instant) {
+void Coordinator::finish_plan(Instant now) {
   if (plan_->timeline.transition == Transition::take_over) {
     withdrawals_in_a_row_ = 0;
     resume_claims_at_.reset();
+    if (settings_.announcement_refresh > Duration::zero())
+      refresh_due_ = now + settings_.announcement_refresh;
   }
   outputs_.push_back(RoleReached{std::move(plan_->timeline)});
   plan_.reset();
@@ -242,11 +263,13 @@ void Coordinator::step_limit_reached(Instant now) {
       return;
     case Step::activate_rules:
     case Step::add_addresses:
+    case Step::add_routes:
     case Step::announce:
     case Step::become_source:
     case Step::remove_addresses:
     case Step::release_claim:
     case Step::standby_rules:
+    case Step::remove_routes:
     case Step::become_replica:
       return;  // no limit is set for these
   }

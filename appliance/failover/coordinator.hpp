@@ -81,10 +81,12 @@ struct RunningPlan {
 
 class Coordinator {
  public:
-  // Offsets after the first announcement at which every address is announced again.
   struct Settings {
     Budgets budgets;
+    // Offsets after the first announcement at which every address is announced again.
     std::vector<Duration> announcement_rounds;
+    Duration announcement_refresh{};  // and then this often while primary; 0: never
+    bool virtual_routes = false;      // there are some: their steps are taken
   };
 
   explicit Coordinator(Settings settings);
@@ -117,6 +119,7 @@ class Coordinator {
   void start_step(Instant now);
   void finish_step(Instant now, bool ok);
   void finish_plan(Instant now);
+  void announce_what_is_due(Instant now);
   void step_limit_reached(Instant now);
   void withdraw(Instant now, std::string cause);
   Step current_step() const;
@@ -135,6 +138,7 @@ class Coordinator {
   int withdrawals_in_a_row_ = 0;
   bool leftovers_possible_ = true;          // addresses of a former run may stand
   std::vector<Instant> announcements_due_;  // ascending
+  std::optional<Instant> refresh_due_;
   std::uint64_t late_answers_ = 0;
   std::vector<Output> outputs_;
 };

@@ -11,6 +11,7 @@ constexpr std::array kTakeOver{
     PlannedStep{Step::activate_rules, OnFailure::withdraw},
     PlannedStep{Step::commit},
     PlannedStep{Step::add_addresses, OnFailure::withdraw},
+    PlannedStep{Step::add_routes},
     PlannedStep{Step::announce},
     PlannedStep{Step::become_source},
     PlannedStep{Step::lower_shield},
@@ -18,14 +19,15 @@ constexpr std::array kTakeOver{
 
 // Neighbours keep our MAC until the other node's gratuitous ARP, so closing before it is heard loses packets.
 constexpr std::array kHandOver{
-    PlannedStep{Step::remove_addresses}, PlannedStep{Step::release_claim},  PlannedStep{Step::await_peer},
-    PlannedStep{Step::standby_rules},    PlannedStep{Step::become_replica},
+    PlannedStep{Step::remove_addresses}, PlannedStep{Step::release_claim}, PlannedStep{Step::await_peer},
+    PlannedStep{Step::standby_rules},    PlannedStep{Step::remove_routes}, PlannedStep{Step::become_replica},
 };
 
 // Somebody else is primary already (or we slept): the addresses go first, then everything closes at once.
 constexpr std::array kGiveWay{
     PlannedStep{Step::remove_addresses},
     PlannedStep{Step::standby_rules},
+    PlannedStep{Step::remove_routes},
     PlannedStep{Step::become_replica},
 };
 
@@ -37,10 +39,8 @@ constexpr std::array kStandBy{
 };
 
 constexpr std::array kWithdraw{
-    PlannedStep{Step::remove_addresses},
-    PlannedStep{Step::release_claim},
-    PlannedStep{Step::standby_rules},
-    PlannedStep{Step::become_replica},
+    PlannedStep{Step::remove_addresses}, PlannedStep{Step::release_claim},  PlannedStep{Step::standby_rules},
+    PlannedStep{Step::remove_routes},    PlannedStep{Step::become_replica},
 };
 
 }  // namespace
@@ -84,6 +84,8 @@ std::string_view name_of(Step step) {
       return "commit";
     case Step::add_addresses:
       return "addresses";
+    case Step::add_routes:
+      return "routes";
     case Step::announce:
       return "announced";
     case Step::become_source:
@@ -98,6 +100,8 @@ std::string_view name_of(Step step) {
       return "peer heard";
     case Step::standby_rules:
       return "rules asleep";
+    case Step::remove_routes:
+      return "routes removed";
     case Step::become_replica:
       return "replica";
   }

@@ -18,6 +18,7 @@ enum class Step : std::uint8_t {
   activate_rules,    // wake the filter tables, lift the guard, raise the shield: one nftables transaction
   commit,            // everything received from the old source is in this kernel
   add_addresses,     // virtual addresses, with their lease
+  add_routes,        // virtual routes; passed over where none is configured
   announce,          // first gratuitous ARP of every address
   become_source,     // this kernel's table is now the one that is replicated
   lower_shield,      // once the commit is finished
@@ -25,6 +26,7 @@ enum class Step : std::uint8_t {
   release_claim,     // priority 0 on every leg; no new claim
   await_peer,        // keep forwarding until the other node is heard as Active
   standby_rules,     // guard up, filter tables asleep: nothing is forwarded
+  remove_routes,     // virtual routes: after the rules, what is forwarded until then needs them
   become_replica,
 };
 

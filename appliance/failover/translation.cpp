@@ -43,16 +43,20 @@ PeerView peer_view_of(const sync::PeerState& peer) {
           .obeyed = peer.source_epoch};
 }
 
-Coordinator::Settings coordinator_settings(const vrrp::Settings& election) {
+Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool virtual_routes) {
   Coordinator::Settings settings;
   settings.budgets.await_peer = std::min(
       settings.budgets.await_peer,
-      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
+      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval,
+                                 election.missed_advertisements));
   std::set<Duration> rounds;
-  for (const vrrp::ScheduledAnnouncement& announcement : vrrp::announcement_schedule(election.routers)) {
+  for (const vrrp::ScheduledAnnouncement& announcement :
+       vrrp::announcement_schedule(election.routers, election.announcements)) {
     if (announcement.after > Duration::zero()) rounds.insert(announcement.after);
   }
   settings.announcement_rounds.assign(rounds.begin(), rounds.end());
+  settings.announcement_refresh = election.announcements.refresh;
+  settings.virtual_routes = virtual_routes;
   return settings;
 }
 

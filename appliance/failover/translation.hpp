@@ -25,7 +25,7 @@ PeerView peer_view_of(const sync::PeerState& peer);
 
 // Waiting for the peer is bounded by one down interval; the announcement rounds are those of
 // vrrp/announcement.hpp.
-Coordinator::Settings coordinator_settings(const vrrp::Settings& election);
+Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool virtual_routes);
 
 // machine_addresses: all of this machine. Flows of them, of the virtual addresses and of the dedicated link
 // are local.

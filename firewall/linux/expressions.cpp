@@ -57,7 +57,9 @@ class Emitter {
 
   void operator()(const InterfaceMatch& match) {
     load_meta(match.traffic == Traffic::in ? NFT_META_IIFNAME : NFT_META_OIFNAME);
-    compare(NFT_CMP_EQ, padded<IFNAMSIZ>(match.name));
+    std::vector<ByteVector> values;
+    for (const std::string& name : match.names) values.push_back(padded<IFNAMSIZ>(name));
+    compare_any(KeyType::interface_name, std::move(values));
   }
   void operator()(const ProtocolMatch& match) { require_protocol(match.protocol); }
   void operator()(const PortMatch& match) {

@@ -14,6 +14,7 @@ namespace {
 
 // An element takes at most 16 bytes of key and 16 of headers: far below kMaxMessageBytes.
 constexpr std::size_t kElementsPerMessage = 1000;
+constexpr std::uint32_t kHostEndian = 1;  // enum byteorder of nftables (include/datatype.h)
 
 SetHandle describe(const AnonymousSet& set, const std::string& table, std::uint32_t id) {
   SetHandle handle(allocated(::nftnl_set_alloc()));
@@ -26,6 +27,14 @@ SetHandle describe(const AnonymousSet& set, const std::string& table, std::uint3
   ::nftnl_set_set_u32(handle.get(), NFTNL_SET_KEY_LEN,
                       static_cast<std::uint32_t>(set.elements.front().size()));
   ::nftnl_set_set_u32(handle.get(), NFTNL_SET_DESC_SIZE, static_cast<std::uint32_t>(set.elements.size()));
+  // Names lie as the host keeps them. Nothing but `nft list` asks for that, and prints them empty without it.
+  if (set.key_type == KeyType::interface_name) {
+    const UserdataHandle data(allocated(::nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN)));
+    if (::nftnl_udata_put_u32(data.get(), NFTNL_UDATA_SET_KEYBYTEORDER, kHostEndian)) {
+      ::nftnl_set_set_data(handle.get(), NFTNL_SET_USERDATA, ::nftnl_udata_buf_data(data.get()),
+                           ::nftnl_udata_buf_len(data.get()));
+    }
+  }
   return handle;
 }
 

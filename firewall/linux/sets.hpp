@@ -1,5 +1,6 @@
 // Anonymous sets: what a rule compares with more than one value. The set and its elements are messages of the
-// same batch, before the rule that looks into it. Byte order: values as they lie in the packet.
+// same batch, before the rule that looks into it. Byte order: values as they lie in the
+// packet; interface names as the kernel keeps them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +17,8 @@ enum class KeyType : std::uint32_t {
   ipv4_address = 7,
   ipv6_address = 8,
   internet_service = 13,
-  icmp_type = 14
+  icmp_type = 14,
+  interface_name = 41
 };
 
 struct AnonymousSet {

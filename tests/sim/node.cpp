@@ -46,7 +46,7 @@ void Node::start() {
   captured_.clear();
   const vrrp::Settings election = election_settings(config_, index_);
   process_ = std::make_unique<SimulatedProcess>(election, failover::replication_settings(config_, index_, {}),
-                                                random_() | 1, failover::coordinator_settings(election));
+                                                random_() | 1, failover::coordinator_settings(election, !config_.group.routes.empty()));
   process_->replication.become_replica(queue_.now());
   for (std::size_t leg = 0; leg < legs_up_.size(); ++leg) {
     process_->election.on_link(queue_.now(), leg, legs_up_[leg], leg_address(leg, index_));
@@ -320,6 +320,8 @@ void Node::apply_step(failover::Step step, std::uint64_t epoch) {
       break;
     case Step::commit:
     case Step::await_peer:
+    case Step::add_routes:
+    case Step::remove_routes:
       break;
   }
 }

@@ -9,9 +9,23 @@ using namespace ftfw::failover;
 
 namespace {
 
+std::vector<Step> order_of(Transition transition) {
+  std::vector<Step> steps;
+  for (const PlannedStep& planned : steps_of(transition)) steps.push_back(planned.step);
+  return steps;
+}
+
+std::vector<Step> without_routes(Transition transition) {
+  std::vector<Step> steps = order_of(transition);
+  std::erase(steps, Step::add_routes);
+  std::erase(steps, Step::remove_routes);
+  return steps;
+}
+
 // A coordinator whose steps are answered by hand, with a clock that starts somewhere.
 struct Bench {
-  Coordinator coordinator{Coordinator::Settings{.budgets = {}, .announcement_rounds = {1s, 5s}}};
+  Coordinator coordinator{
+      Coordinator::Settings{.budgets = {}, .announcement_rounds = {1s, 5s}, .announcement_refresh = {}}};
   Instant now{Duration(1h)};
   std::vector<Output> seen;
 
@@ -49,39 +63,34 @@ struct Bench {
   }
   void become_primary() {
     change(Role::primary);
-    for (const PlannedStep& planned : steps_of(Transition::take_over)) answer(planned.step);
+    for (const Step step : without_routes(Transition::take_over)) answer(step);
   }
 };
-
-std::vector<Step> order_of(Transition transition) {
-  std::vector<Step> steps;
-  for (const PlannedStep& planned : steps_of(transition)) steps.push_back(planned.step);
-  return steps;
-}
 
 }  // namespace
 
 TEST_CASE("the plans are pinned: rules, flows, addresses, announcement, source") {
   CHECK(order_of(Transition::take_over) == std::vector{Step::activate_rules, Step::commit,
-                                                       Step::add_addresses, Step::announce,
+                                                       Step::add_addresses, Step::add_routes, Step::announce,
                                                        Step::become_source, Step::lower_shield});
   CHECK(order_of(Transition::hand_over) == std::vector{Step::remove_addresses, Step::release_claim,
                                                        Step::await_peer, Step::standby_rules,
-                                                       Step::become_replica});
+                                                       Step::remove_routes, Step::become_replica});
   CHECK(order_of(Transition::give_way) ==
-        std::vector{Step::remove_addresses, Step::standby_rules, Step::become_replica});
+        std::vector{Step::remove_addresses, Step::standby_rules, Step::remove_routes, Step::become_replica});
   CHECK(order_of(Transition::fault) == order_of(Transition::give_way));
   CHECK(order_of(Transition::stand_by) == std::vector{Step::standby_rules, Step::become_replica});
-  CHECK(order_of(Transition::withdraw) ==
-        std::vector{Step::remove_addresses, Step::release_claim, Step::standby_rules, Step::become_replica});
+  CHECK(order_of(Transition::withdraw) == std::vector{Step::remove_addresses, Step::release_claim,
+                                                      Step::standby_rules, Step::remove_routes,
+                                                      Step::become_replica});
 }
 
 TEST_CASE("a takeover runs its steps one after another and reports the timeline") {
   Bench bench;
   bench.change(Role::primary);
-  for (const PlannedStep& planned : steps_of(Transition::take_over)) {
+  for (const Step step : without_routes(Transition::take_over)) {
     bench.now += 1ms;
-    bench.answer(planned.step);
+    bench.answer(step);
   }
   const auto reached = bench.last<RoleReached>();
   REQUIRE(reached);
@@ -203,7 +212,7 @@ TEST_CASE(
   const auto withdraw_once = [&bench] {
     bench.change(Role::primary);
     bench.answer(Step::activate_rules, false);
-    for (const PlannedStep& planned : steps_of(Transition::withdraw)) bench.answer(planned.step);
+    for (const Step step : without_routes(Transition::withdraw)) bench.answer(step);
   };
   withdraw_once();
   bench.pass(10s);
@@ -273,7 +282,7 @@ TEST_CASE("a lapsed lease gives the claim up and listens again at once") {
   bench.become_primary();
   bench.coordinator.on_lease_lapsed(bench.now);
   bench.collect();
-  for (const PlannedStep& planned : steps_of(Transition::withdraw)) bench.answer(planned.step);
+  for (const Step step : without_routes(Transition::withdraw)) bench.answer(step);
   bench.pass(0ms);
   CHECK(bench.count<ResumeClaims>() == 1);
 }
@@ -298,4 +307,41 @@ TEST_CASE("a node that wakes up late does not send the announcements it has miss
   bench.become_primary();
   bench.pass(1600ms);
   CHECK(bench.count<AnnounceRound>() == 0);
+}
+
+TEST_CASE("where virtual routes are configured the plans take them along") {
+  Bench bench;
+  bench.coordinator = Coordinator({.budgets = {}, .announcement_rounds = {}, .virtual_routes = true});
+  bench.change(Role::primary);
+  for (const Step step : order_of(Transition::take_over)) bench.answer(step);
+  REQUIRE(bench.last<RoleReached>());
+  CHECK(bench.last<RoleReached>()->timeline.to_string().contains("addresses 0.00, routes 0.00, announced"));
+  bench.change(Role::backup);
+  for (const Step step : order_of(Transition::give_way)) bench.answer(step);
+  CHECK(bench.last<RoleReached>()->timeline.to_string().contains("routes removed 0.00"));
+}
+
+TEST_CASE("a primary announces its addresses again every refresh, a backup never") {
+  Bench bench;
+  bench.coordinator = Coordinator({.budgets = {}, .announcement_rounds = {}, .announcement_refresh = 60s});
+  bench.become_primary();
+  bench.pass(59s);
+  CHECK(bench.count<AnnounceRound>() == 0);
+  bench.pass(1s);
+  CHECK(bench.count<AnnounceRound>() == 1);
+  bench.pass(60s);
+  CHECK(bench.count<AnnounceRound>() == 2);
+  bench.change(Role::backup);
+  bench.pass(120s);
+  CHECK(bench.count<AnnounceRound>() == 2);
+}
+
+TEST_CASE("a refresh that comes late is left out: another node may be primary by now") {
+  Bench bench;
+  bench.coordinator = Coordinator({.budgets = {}, .announcement_rounds = {}, .announcement_refresh = 60s});
+  bench.become_primary();
+  bench.pass(70s);
+  CHECK(bench.count<AnnounceRound>() == 0);
+  bench.pass(60s);
+  CHECK(bench.count<AnnounceRound>() == 1);
 }

@@ -80,6 +80,7 @@ std::string rules_of(const Ruleset& ruleset, const std::string& table, const std
 
 config::Config everything_config() {
   config::Config config = reference_config();
+  config.group.routers.front().virtual_mac_interface = "vrrp.61";
   config::Firewall& firewall = config.firewall;
   firewall.forward_policy = config::ForwardPolicy::accept;
   firewall.flowtables.clear();

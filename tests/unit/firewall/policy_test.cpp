@@ -39,6 +39,16 @@ TEST_CASE(
   CHECK(rules_of(ruleset, "ftfw", "forward_reply") == "accept\n");
 }
 
+TEST_CASE("what comes in for a virtual MAC arrives on its macvlan and is matched like its interface") {
+  config::Config config = test::reference_config();
+  config.group.routers.front().virtual_mac_interface = "vrrp.61";
+  const Ruleset ruleset = build_ruleset(config, {});
+  const std::string forward = rules_of(ruleset, "ftfw", "forward");
+  CHECK(forward.contains("iifname { \"eth1\", \"vrrp.61\" } udp dport 53"));
+  CHECK(forward.contains("iifname \"eth0\" ct state established"));
+  CHECK(rules_of(ruleset, "nat", "postrouting").contains("oifname \"eth0\""));
+}
+
 TEST_CASE("a required flowtable stays in the ruleset, so that the kernel's refusal names its line") {
   config::Config config = test::reference_config();
   config.firewall.flowtables.front().mode = config::FlowtableMode::require;
