@@ -3,8 +3,6 @@
 // tested in tests/unit/vrrp/linux_ip_packet_test.cpp and linux_advertisement_socket_test.cpp.
 #include <doctest/doctest.h>
 
-#include <tuple>
-
 #include "tests/rfc/golden.hpp"
 
 using namespace ftfw;
@@ -137,8 +135,13 @@ TEST_CASE("RFC 9568 5.2.6: the reserved bits are sent as zero and ignored on rec
 }
 
 TEST_CASE("RFC 9568 5.2.7: the interval is 12 bits of centiseconds, 10 ms to 40.95 s; 0 is discarded") {
-  for (const auto& [interval, high, low] :
-       {std::tuple<Duration, int, int>{10ms, 0, 1}, {100ms, 0, 10}, {1s, 0, 100}, {40950ms, 0x0f, 0xff}}) {
+  struct Row {
+    Duration interval;
+    int high;
+    int low;
+  };
+  const Row rows[] = {{10ms, 0, 1}, {100ms, 0, 10}, {1s, 0, 100}, {40950ms, 0x0f, 0xff}};
+  for (const auto& [interval, high, low] : rows) {
     Advertisement advertisement = golden_version_3();
     advertisement.interval = interval;
     const ByteVector pdu = encode(advertisement, kGoldenSource, kGroup);
