@@ -3,7 +3,6 @@
 #include <linux/if_packet.h>
 #include <net/ethernet.h>
 #include <net/if.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 
 #include <algorithm>
@@ -12,6 +11,7 @@
 
 #include "appliance/base/clock.hpp"
 #include "tests/netns/lab/error.hpp"
+#include "tests/netns/lab/sockets.hpp"
 
 namespace ftfw::bench {
 namespace {
@@ -21,7 +21,7 @@ using Frame = std::vector<std::uint8_t>;
 constexpr std::size_t kIp = 14;         // after the Ethernet header
 constexpr std::size_t kVrrp = 14 + 20;  // after the IPv4 header
 constexpr std::size_t kBatch = 50;
-constexpr int kFirst = -20;  // the nice value
+constexpr Duration kMostBehind = 20ms;
 
 // RFC 1071.
 std::uint16_t checksum(const Frame& frame, std::size_t begin, std::size_t end, std::uint32_t sum = 0) {
@@ -99,9 +99,8 @@ Flood::~Flood() {
 }
 
 void Flood::work() {
-  // Before all that is not real time, or a busy machine makes it a smaller flood. Not real time itself: two
-  // that never pause are held down by the kernel together.
-  ::setpriority(PRIO_PROCESS, 0, kFirst);
+  // Or a busy machine makes it a smaller flood. The election's thread comes first all the same.
+  lab::become_punctual();
   std::array<iovec, kBatch> parts{};
   std::array<mmsghdr, kBatch> messages{};
   for (std::size_t i = 0; i < kBatch; ++i) {
@@ -118,8 +117,8 @@ void Flood::work() {
     next += kPause;
     const Duration left = next - monotonic_now();
     if (left > Duration::zero()) std::this_thread::sleep_for(left);
-    // After a pause of the machine it goes on from now: the rate is never above what was asked.
-    if (left < -10 * kPause) next = monotonic_now();
+    // A short pause of the machine is made good, a long one is not: that would be a burst of its own.
+    if (left < -kMostBehind) next = monotonic_now();
   }
 }
 
