@@ -48,8 +48,8 @@ class Appliance {
  public:
   Appliance(Lab& lab, Node node, std::filesystem::path configuration);
 
-  // Options beside the configuration, the control socket and the state directory. `wrapper` are the words before
-  // the program's.
+  // Options beside the configuration, the control socket and the state directory. `wrapper` are the words
+  // before the program's.
   void start(const std::vector<std::string>& options = {}, const std::vector<std::string>& wrapper = {});
   // For a start that shall fail: runs it to its end.
   Outcome try_start(const std::vector<std::string>& options = {},
