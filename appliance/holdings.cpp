@@ -9,6 +9,8 @@
 namespace ftfw {
 namespace {
 
+constexpr std::uint8_t kLinkLocalLength = 64;  // RFC 4291 2.5.6
+
 // The first refusal of several; the rest is tried all the same.
 void keep_first(Status& kept, Status next) {
   if (kept && !next) kept = std::move(next);
@@ -37,13 +39,14 @@ std::vector<vrrp::VirtualAddress> addresses_of(const config::SyncGroup& group) {
         // The network's route stands on the interface below the macvlan: a second one would lead there too.
         // But a link-local address answers on the interface that has a route to link-local ones.
         const bool on_macvlan = !router.virtual_mac_interface.empty();
-        const IpAddress& address = one.address.address;
-        addresses.push_back(
-            {.interface = router.address_interface(),
-             .address = one.address,
-             .scope = one.scope,
-             .label = one.label,
-             .no_prefix_route = on_macvlan && (address.is_ipv4() || !address.is_link_local())});
+        const bool link_local = !one.address.address.is_ipv4() && one.address.address.is_link_local();
+        IpPrefix address = one.address;
+        if (on_macvlan && link_local && address.is_host()) address.length = kLinkLocalLength;
+        addresses.push_back({.interface = router.address_interface(),
+                             .address = address,
+                             .scope = one.scope,
+                             .label = one.label,
+                             .no_prefix_route = on_macvlan && !link_local});
       }
     }
   }

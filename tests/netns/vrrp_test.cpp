@@ -134,6 +134,29 @@ TEST_CASE("with a virtual MAC the gateway keeps its hardware address through a t
   CHECK_FALSE(b.lab.run_well(Node::fw_2, {"ip", "link", "show"}).contains("vrrp.61"));
 }
 
+TEST_CASE("a strict reverse path filter for all interfaces moves to each, and back when the daemon ends") {
+  DaemonBench b;
+  add_to_inside_router(b, "virtual_mac = true\n");
+  use_configuration(b);
+  const auto filter = [&b](const std::string& interface) {
+    return get_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/" + interface + "/rp_filter");
+  };
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/all/rp_filter", "1");
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/eth0/rp_filter", "0");
+  b.start_pair();
+  CHECK(wait_until(kElection, [&] { return client_reaches_server(b); }));
+  CHECK(filter("all") == "0");
+  CHECK(filter("eth0") == "1");
+  // Also after a crash, when only the file remembers.
+  b.fw_1.kill();
+  b.fw_1.start();
+  REQUIRE(b.wait_role(Node::fw_1, "primary", 30s));
+  CHECK(filter("eth1") == "1");
+  CHECK(b.fw_1.terminate(kStop) == 0);
+  CHECK(filter("all") == "1");
+  CHECK(filter("eth0") == "0");
+}
+
 TEST_CASE("two primaries of one virtual MAC hear each other and one of them steps down") {
   DaemonBench b;
   add_to_inside_router(b, "virtual_mac = true\n");
