@@ -105,7 +105,7 @@ TEST_CASE("somebody else's route is neither replaced nor removed, and does not k
     REQUIRE_FALSE(added);
     CHECK(added.error().blame == Blame::configuration);
     CHECK(added.error().code == EEXIST);
-    CHECK(added.error().text.find(wanted[first].to.to_string()) != std::string::npos);
+    CHECK(added.error().text.contains(to_string(wanted[first])));
   }
   CHECK(stands("ip route show", "198.51.100.0/24"));
   REQUIRE(routes.remove(wanted));
