@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <fstream>
@@ -12,6 +13,7 @@
 #include <utility>
 
 #include "appliance/base/unique_fd.hpp"
+#include "appliance/holdings.hpp"
 
 namespace ftfw {
 namespace {
@@ -58,6 +60,13 @@ Sysctls::Sysctls(const config::Config& config, std::string saved_path) : saved_p
       {"net/netfilter/nf_conntrack_tcp_be_liberal", "1", "",
        "window state does not travel to the other node"},
   };
+  const bool ipv6 = std::ranges::any_of(addresses_of(config.group), [](const vrrp::VirtualAddress& one) {
+    return !one.address.address.is_ipv4();
+  });
+  if (ipv6) {
+    settings_.push_back(
+        {"net/ipv6/conf/all/forwarding", "1", "", "the primary forwards IPv6 between the networks"});
+  }
   std::set<std::string> interfaces;
   for (const config::VirtualRouter& router : config.group.routers) interfaces.insert(router.interface);
   for (const std::string& interface : interfaces) {

@@ -193,11 +193,8 @@ std::vector<std::string> Appliance::command(const std::vector<std::string>& opti
   const fs::path state = directory() / "state";
   fs::create_directories(state);
   std::vector<std::string> words = wrapper;
-  for (const std::string& word : {appliance_program().string(), std::string("--config"),
-                                  configuration_.string(), std::string("--control-socket"),
-                                  control_socket().string(), std::string("--state-dir"), state.string()}) {
-    words.push_back(word);
-  }
+  words.insert(words.end(), {appliance_program().string(), "--config", configuration_.string(),
+                             "--control-socket", control_socket().string(), "--state-dir", state.string()});
   words.insert(words.end(), options.begin(), options.end());
   return words;
 }
