@@ -28,6 +28,10 @@ void Bounds::expect_at_most(const std::string& what, Duration value, Duration bo
                                      in_milliseconds(bound)));
 }
 
+int Bounds::verdict() const {
+  return broken_ && std::getenv("FTFW_BENCH_SMOKE") == nullptr ? 1 : 0;
+}
+
 int rounds(int usual) {
   const char* given = std::getenv("FTFW_BENCH_ROUNDS");
   return given == nullptr ? usual : std::max(1, std::atoi(given));

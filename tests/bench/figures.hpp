@@ -24,12 +24,14 @@ class Distribution {
   std::vector<Duration> values_;
 };
 
-// Notes a broken bound and says so; the program's exit code is that of verdict().
+// Notes a broken bound and says so; the program's exit code is that of verdict(). With FTFW_BENCH_SMOKE in
+// the environment a broken bound is said but not judged: so the test run sees that a bench works, whatever
+// else the machine does.
 class Bounds {
  public:
   void expect_at_most(const std::string& what, Duration value, Duration bound);
   void expect(bool kept, const std::string& what);
-  int verdict() const { return broken_ ? 1 : 0; }
+  int verdict() const;
 
  private:
   bool broken_ = false;

@@ -147,3 +147,11 @@ TEST_CASE("keepalived, a sync group of two routers") {
 TEST_CASE("FRR, version 3 over IPv4") {
   run_dialect("frr", version_3_ipv4(), make_frr);
 }
+
+TEST_CASE("keepalived, version 3 over IPv6") {
+  run_dialect("keepalived", version_3_ipv6(), make_keepalived);
+}
+
+TEST_CASE("FRR, version 3 over IPv6") {
+  run_dialect("frr", version_3_ipv6(), make_frr);
+}
