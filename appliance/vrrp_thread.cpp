@@ -221,11 +221,8 @@ void VrrpThread::report_status(Instant now) {
     }
     shown.virtual_mac = settings.virtual_mac ? settings.virtual_mac->address.to_string() : "";
     for (const auto& [name, value] : vrrp::named_counters(counters)) shown.counters.emplace_back(name, value);
-    const auto add = [&shown](std::string name, std::uint64_t value) {
-      if (value > 0) shown.counters.emplace_back(std::move(name), value);
-    };
-    add("IP header does not fit", sockets_[i]->malformed());
-    add("send failures", send_failures_[i].count);
+    shown.counters.emplace_back("IP header does not fit", sockets_[i]->malformed());
+    shown.counters.emplace_back("send failures", send_failures_[i].count);
   }
   for (std::size_t i = 0; i < engine_.settings().tracked_interfaces.size(); ++i) {
     const vrrp::TrackedInterface& tracked = engine_.settings().tracked_interfaces[i];

@@ -93,13 +93,14 @@ TEST_CASE("each reason to drop a packet has its own counter and its own name") {
   CHECK(reception.counters.received == 9);
   CHECK(reception.counters.accepted == 0);
   const auto named = named_counters(reception.counters);
-  // "received", all reasons but the one of IPv6, one class of malformed
-  CHECK(named.size() == 1 + (kRejectReasonCount - 1) + 1);
   std::set<std::string_view> names;
-  for (const auto& [name, value] : named) names.insert(name);
-  CHECK(names.size() == named.size());
+  for (const auto& [name, value] : named) {
+    if (value > 0) names.insert(name);
+  }
   CHECK(names.contains("source is not allowed"));
   CHECK(names.contains("no address"));
+  // "received", all reasons but the one of IPv6, one class of malformed
+  CHECK(names.size() == 1 + (kRejectReasonCount - 1) + 1);
 }
 
 TEST_CASE("every counter has a name of its own in the list") {
@@ -114,7 +115,7 @@ TEST_CASE("every counter has a name of its own in the list") {
   for (const auto& [name, value] : named) names.insert(name);
   CHECK(named.size() == sizeof(RouterCounters) / sizeof(std::uint64_t));
   CHECK(names.size() == named.size());
-  CHECK(named_counters({}).empty());
+  CHECK(named_counters({}).size() == named.size());
 }
 
 TEST_CASE("a multicast leg takes what was sent to the group of its family, and nothing else") {
