@@ -20,6 +20,9 @@ namespace {
 
 // A thread that has not come round for so long hangs; systemd's watchdog then ends the process.
 constexpr Duration kHangLimit = 5s;
+// The first round over the tracked files takes far less.
+constexpr Duration kFirstFiles = 200ms;
+constexpr Duration kTellAgain = 60s;
 
 std::string_view name_of(sync::GroupRole role) {
   switch (role) {
@@ -91,6 +94,10 @@ void Appliance::run() {
     const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
     const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
     const std::jthread files([this](const std::stop_token& stop) { files_.run(stop); });
+    // Before the first claim, which --role primary makes at once. A file that hangs is not waited for.
+    const Instant enough = monotonic_now() + kFirstFiles;
+    while (!files_.has_read() && monotonic_now() < enough) loop_.run_once(monotonic_now() + 1ms);
+    read_files();
     const std::jthread lease([this](const std::stop_token& stop) { lease_thread_.run(stop); });
     const std::jthread vrrp([this](const std::stop_token& stop) { vrrp_.run(stop); });
     // A step must not wait behind the flows that are being injected.
@@ -235,6 +242,7 @@ void Appliance::on_report(const vrrp::Notice& notice) {
 
 void Appliance::on_report(const VrrpStatus& status) {
   status_.with([&status](StatusBoard& board) { board.vrrp = status; });
+  effective_priority_ = status.priority;
   legs_up_ =
       std::ranges::all_of(status.routers, [](const RouterStatus& router) { return router.link_usable; });
 }
@@ -299,12 +307,11 @@ void Appliance::on_report(const LeaseFailed& failed) {
   alarm("the lease of the virtual addresses was not renewed: " + failed.text);
 }
 
-void Appliance::on_report(const PriorityAdjusted& adjusted) {
-  log::notice(fmt::format("priority {:+}: {}", adjusted.adjustment, adjusted.why));
-  status_.with([&adjusted](StatusBoard& board) {
-    board.priority_reason = adjusted.adjustment == 0 ? "" : adjusted.why;
-  });
-  vrrp_orders_.post(AdjustPriority{adjusted.adjustment});
+void Appliance::on_report(const FilesRead& read) {
+  const bool moved = read.adjustment != std::exchange(file_adjustment_, read.adjustment);
+  if (moved) log::notice(fmt::format("priority {:+} by the tracked files", read.adjustment));
+  status_.with([&read](StatusBoard& board) { board.tracked_files = read.files; });
+  if (moved) vrrp_orders_.post(AdjustPriority{read.adjustment});
 }
 
 // ---- what the coordinator wants
@@ -383,7 +390,7 @@ void Appliance::alarm(std::string text) {
 // Replication carries it to the peer with every message; only changes are posted.
 void Appliance::tell_group_state() {
   const sync::GroupState state{.role = failover::group_role_of(coordinator_.role()),
-                               .priority = election_.priority,
+                               .priority = effective_priority_,
                                .legs_up = legs_up_,
                                .primary_epoch = coordinator_.epoch()};
   if (state == told_state_) return;
@@ -400,10 +407,25 @@ void Appliance::keep_house(Instant now) {
     board.rules = steps_.rules();
     board.epoch = coordinator_.epoch();
   });
-  if (!coordinator_.plan_under_way()) {
-    if (const Status mended = steps_.mend(coordinator_.role()); !mended) alarm(mended.error().text);
-  }
+  if (!coordinator_.plan_under_way()) mend(now);
   watch_threads(now);
+  watch_files(now);
+}
+
+// What cannot be mended is tried again every second and told once a minute.
+void Appliance::mend(Instant now) {
+  const Status mended = steps_.mend(coordinator_.role());
+  if (mended || (told_unmended_ && now - *told_unmended_ < kTellAgain)) return;
+  told_unmended_ = now;
+  alarm(mended.error().text);
+}
+
+void Appliance::watch_files(Instant now) {
+  const auto since = files_.reading_since();
+  const bool hang = since && now - *since > kHangLimit;
+  if (hang && !std::exchange(told_files_hang_, true))
+    alarm("a tracked file does not answer; the values last read stay");
+  if (!hang) told_files_hang_ = false;
 }
 
 // A thread that hangs is told once. The process is given up to systemd's watchdog only for what nobody else

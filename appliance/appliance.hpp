@@ -75,7 +75,7 @@ class Appliance {
   void on_report(const sync::Notice& notice);
   void on_report(const LeaseLapsed& lapsed);
   void on_report(const LeaseFailed& failed);
-  void on_report(const PriorityAdjusted& adjusted);
+  void on_report(const FilesRead& read);
 
   void drain_vrrp();
   void carry_out_outputs();
@@ -85,7 +85,9 @@ class Appliance {
   void alarm(std::string text);
   void tell_group_state();
   void keep_house(Instant now);
+  void mend(Instant now);
   void watch_threads(Instant now);
+  void watch_files(Instant now);
 
   const config::Node& peer_;
   vrrp::Settings election_;
@@ -120,6 +122,10 @@ class Appliance {
 
   sync::GroupState told_state_;
   bool legs_up_ = false;
+  std::uint8_t effective_priority_ = 0;
+  int file_adjustment_ = 0;
+  bool told_files_hang_ = false;
+  std::optional<Instant> told_unmended_;
   std::optional<ThreadName> told_hanging_;
   bool ready_told_ = false;
   bool exit_ = false;

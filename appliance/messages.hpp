@@ -65,11 +65,12 @@ using CapturedBatches = Mailbox<CapturedBatch>;
 
 // ---- files -> failover
 
-struct PriorityAdjusted {
-  int adjustment = 0;
-  std::string why;
+// A value, or whether one can be read, has changed.
+struct FilesRead {
+  int adjustment = 0;  // of the priority, by all of them
+  std::vector<TrackedFileStatus> files;
 };
-using TrackedFileReport = std::variant<PriorityAdjusted, Trouble>;
+using TrackedFileReport = std::variant<FilesRead, Trouble>;
 using TrackedFileReports = Mailbox<TrackedFileReport>;
 
 // ---- lease -> failover

@@ -47,12 +47,16 @@ nlohmann::json object_of(const std::vector<std::pair<std::string, std::uint64_t>
   return object;
 }
 
-// "80", or "60 (configured 80; /run/maintenance holds -20)"
+// "80", or "60 (configured 80)"
 std::string priority_text(const StatusBoard& board) {
-  if (board.vrrp.priority == board.configured_priority && board.priority_reason.empty())
-    return fmt::format("{}", board.vrrp.priority);
-  return fmt::format("{} (configured {}{}{})", board.vrrp.priority, board.configured_priority,
-                     board.priority_reason.empty() ? "" : "; ", board.priority_reason);
+  if (board.vrrp.priority == board.configured_priority) return fmt::format("{}", board.vrrp.priority);
+  return fmt::format("{} (configured {})", board.vrrp.priority, board.configured_priority);
+}
+
+std::string link_text(const RouterStatus& router, Instant now) {
+  if (router.link_usable) return "up";
+  if (!router.usable_from) return "DOWN";
+  return fmt::format("up, counts in {:.1f} s", in_milliseconds(*router.usable_from - now) / 1000);
 }
 
 }  // namespace
@@ -90,10 +94,11 @@ std::string render_text(const StatusBoard& board, Instant now) {
   if (!board.routes.empty()) line("  routes       {}", fmt::join(board.routes, ", "));
   if (board.put_back > 0)
     line("  put back     {} (addresses or routes that another program removed)", board.put_back);
+  if (!board.vrrp.waits_for.empty()) line("  waits        {}", board.vrrp.waits_for);
   line("  sync group   {}, priority {}, epoch {}", board.group, priority_text(board), board.epoch);
   for (const RouterStatus& router : board.vrrp.routers) {
     line("    {} ({}, id {}{}): link {}, {}", router.name, router.interface, router.id,
-         router.virtual_mac.empty() ? "" : ", " + router.virtual_mac, router.link_usable ? "up" : "DOWN",
+         router.virtual_mac.empty() ? "" : ", " + router.virtual_mac, link_text(router, now),
          router.heard ? fmt::format("heard {} {:.1f} s ago", router.active,
                                     in_milliseconds(now - *router.heard) / 1000)
                       : "no other Active heard");
@@ -103,6 +108,10 @@ std::string render_text(const StatusBoard& board, Instant now) {
     line(
         "    tracked {}: {}{}", tracked.interface, tracked.up ? "up" : "DOWN",
         tracked.weight ? fmt::format(" (priority {:+} while down)", *tracked.weight) : " (fault while down)");
+  }
+  for (const TrackedFileStatus& file : board.tracked_files) {
+    line("    tracked {}: {} (weight {:+}){}", file.path, file.value, file.weight,
+         file.readable ? "" : ", UNREADABLE now");
   }
   line("  replication  {}{}{}", replication.source ? "source" : "replica",
        replication.figures.empty() ? "" : ": ", figures(replication.figures));
@@ -157,13 +166,19 @@ std::string render_json(const StatusBoard& board, Instant now) {
     if (tracked.weight) item["weight"] = *tracked.weight;
     tracked_interfaces.push_back(std::move(item));
   }
+  nlohmann::ordered_json tracked_files = nlohmann::ordered_json::array();
+  for (const TrackedFileStatus& file : board.tracked_files) {
+    tracked_files.push_back(
+        {{"file", file.path}, {"value", file.value}, {"weight", file.weight}, {"readable", file.readable}});
+  }
   out["sync_group"] = {{"name", board.group},
                        {"state", board.vrrp.state},
                        {"priority", board.vrrp.priority},
                        {"configured_priority", board.configured_priority},
-                       {"priority_reason", board.priority_reason},
+                       {"waits_for", board.vrrp.waits_for},
                        {"virtual_routers", std::move(routers)},
-                       {"tracked_interfaces", std::move(tracked_interfaces)}};
+                       {"tracked_interfaces", std::move(tracked_interfaces)},
+                       {"tracked_files", std::move(tracked_files)}};
   nlohmann::ordered_json alarms = nlohmann::ordered_json::array();
   for (const AlarmStatus& alarm : board.alarms) {
     alarms.push_back(

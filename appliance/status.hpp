@@ -23,21 +23,30 @@ struct RouterStatus {
   std::string interface;
   std::uint8_t id = 0;
   bool link_usable = false;
-  std::string active;            // address of the node last heard as Active here, empty: none
-  std::optional<Instant> heard;  // when
-  std::string virtual_mac;       // empty: that of the interface
+  std::optional<Instant> usable_from;  // up, and waiting for its up-delay
+  std::string active;                  // address of the node last heard as Active here, empty: none
+  std::optional<Instant> heard;        // when
+  std::string virtual_mac;             // empty: that of the interface
   std::vector<std::pair<std::string, std::uint64_t>> counters;
 };
 
 struct TrackedInterfaceStatus {
   std::string interface;
-  bool up = false;
+  bool up = false;  // and for as long as its up-delay asks
   std::optional<int> weight;
+};
+
+struct TrackedFileStatus {
+  std::string path;
+  int value = 0;
+  int weight = 1;
+  bool readable = true;  // false: the value is the last one that was read
 };
 
 struct VrrpStatus {
   std::string state;
   std::uint8_t priority = 0;  // effective
+  std::string waits_for;      // what keeps a backup from claiming; empty: nothing
   std::vector<RouterStatus> routers;
   std::vector<TrackedInterfaceStatus> tracked;
 };
@@ -75,7 +84,7 @@ struct StatusBoard {
   WallTime since = std::chrono::system_clock::now();
   std::uint64_t epoch = 0;
   std::uint8_t configured_priority = 0;
-  std::string priority_reason;  // of the tracked files; empty: none says anything
+  std::vector<TrackedFileStatus> tracked_files;
   std::vector<std::string> addresses;
   std::vector<std::string> routes;
   std::uint64_t put_back = 0;  // addresses and routes that somebody else removed

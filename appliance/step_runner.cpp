@@ -54,7 +54,7 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
       parts_.to_vrrp.post(ReleaseClaim{});
       break;
     case Step::add_routes:
-      done = parts_.holdings.add_routes();
+      done = add_routes();
       break;
     case Step::remove_routes:
       done = remove_routes();
@@ -96,7 +96,11 @@ Status StepRunner::standby_rules() {
 }
 
 Status StepRunner::mend(failover::Role role) {
-  if (role == failover::Role::primary) return shield_remains_ ? lower_shield() : Status{};
+  if (role == failover::Role::primary) {
+    Status mended = shield_remains_ ? lower_shield() : Status{};
+    if (Status added = routes_lack_ ? add_routes() : Status{}; !added) mended = std::move(added);
+    return mended;
+  }
   Status mended;
   if (addresses_remain_) mended = remove_addresses();
   if (routes_remain_) {
@@ -126,7 +130,14 @@ Status StepRunner::remove_addresses() {
   });
 }
 
+Status StepRunner::add_routes() {
+  Status added = parts_.holdings.add_routes();
+  routes_lack_ = !added;
+  return added;
+}
+
 Status StepRunner::remove_routes() {
+  routes_lack_ = false;
   Status removed = parts_.holdings.remove_routes();
   routes_remain_ = !removed;
   return removed;

@@ -76,6 +76,7 @@ void VrrpThread::run(const std::stop_token& stop) {
   for (std::size_t i = 0; i < sockets_.size() + engine_.settings().tracked_interfaces.size(); ++i)
     use_link(start, {.interface = i, .state = links_->state(i)});
   engine_.set_in_sync(start, false);  // until replication says otherwise
+  obey_commands();                    // the tracked files have been read
   engine_.start(start);
   carry_out_outputs();
   while (!stop.stop_requested()) {
@@ -194,11 +195,12 @@ void VrrpThread::send(const vrrp::SendAdvertisement& advertisement) {
   }
   SendFailures& failures = send_failures_[advertisement.router];
   if (error != 0) ++failures.count;
-  if (error != 0 && error != failures.last_error) {
-    reports_.post(Trouble{"advertisement on " + router.interface + " not sent: " + std::strerror(error) +
+  const int last_error = std::exchange(failures.last_error[advertisement.destination], error);
+  if (error != 0 && error != last_error) {
+    reports_.post(Trouble{"advertisement on " + router.interface + " to " +
+                          advertisement.destination.to_string() + " not sent: " + std::strerror(error) +
                           (error == EPERM ? " (a packet filter drops protocol 112)" : "")});
   }
-  failures.last_error = error;
 }
 
 void VrrpThread::report_status(Instant now) {
@@ -206,6 +208,7 @@ void VrrpThread::report_status(Instant now) {
   VrrpStatus status;
   status.state = std::string(vrrp::to_string(engine_.state()));
   status.priority = engine_.effective_priority();
+  status.waits_for = std::string(engine_.waits_for(now));
   for (std::size_t i = 0; i < sockets_.size(); ++i) {
     const vrrp::RouterSettings& settings = engine_.settings().routers[i];
     const vrrp::RouterStatus router = engine_.router(i);
@@ -215,6 +218,7 @@ void VrrpThread::report_status(Instant now) {
     shown.interface = settings.interface;
     shown.id = settings.id;
     shown.link_usable = router.address.has_value();
+    shown.usable_from = router.usable_from;
     if (router.last_heard) {
       shown.active = router.last_heard->address.to_string();
       shown.heard = router.last_heard->at;
@@ -226,7 +230,7 @@ void VrrpThread::report_status(Instant now) {
   }
   for (std::size_t i = 0; i < engine_.settings().tracked_interfaces.size(); ++i) {
     const vrrp::TrackedInterface& tracked = engine_.settings().tracked_interfaces[i];
-    status.tracked.push_back({tracked.interface, links_->state(sockets_.size() + i).up, tracked.weight});
+    status.tracked.push_back({tracked.interface, engine_.tracked_interface_usable(i), tracked.weight});
   }
   reports_.post(std::move(status));
 }

@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <stop_token>
 #include <vector>
 
@@ -48,7 +49,7 @@ class VrrpThread {
       sockets_;  // per router; none while its interface is gone
   struct SendFailures {
     std::uint64_t count = 0;
-    int last_error = 0;  // told once until it changes
+    std::map<IpAddress, int> last_error;  // by destination; told once until it changes
   };
   std::vector<SendFailures> send_failures_;  // per router
   Instant next_status_{};

@@ -86,6 +86,10 @@ class Engine {
   const Settings& settings() const { return settings_; }
   const Counters& counters() const { return counters_; }
   RouterStatus router(std::size_t index) const;
+  // Up, and for as long as its up-delay asks.
+  bool tracked_interface_usable(std::size_t tracked) const { return tracking_.usable(tracked); }
+  // What keeps a Backup from claiming although its priority would allow it; empty: nothing.
+  std::string_view waits_for(Instant now) const;
   const std::optional<Transition>& last_transition() const { return last_transition_; }
 
  private:

@@ -135,6 +135,17 @@ bool Engine::may_preempt(Instant now) const {
   return may_claim() && !preemption_.block(now);
 }
 
+std::string_view Engine::waits_for(Instant now) const {
+  if (state_ != State::backup || !may_claim()) return "";
+  if (now < earliest_claim_) return "startup_delay has not passed";
+  const bool lower_is_active = std::ranges::any_of(legs_, [&](const Leg& leg) {
+    return leg.last_heard && leg.last_heard->priority < priority_ &&
+           now - leg.last_heard->at < leg.down_interval(priority_);
+  });
+  const auto block = preemption_.block(now);
+  return lower_is_active && block ? to_string(*block) : "";
+}
+
 Cause::Kind Engine::reason_to_claim(Instant now) const {
   if (peer_released_) return Cause::Kind::priority_zero;
   const bool alive = std::ranges::any_of(legs_, [&](const Leg& leg) {

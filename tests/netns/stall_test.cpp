@@ -82,7 +82,7 @@ TEST_CASE(
   REQUIRE(b.wait_status(Node::fw_2, [](const Json& now) { return now["replication"]["in_sync"] == true; }));
   const auto threads = threads_of(b.fw_1.pid());
   REQUIRE(threads.contains("ftfw-vrrp"));
-  REQUIRE(threads.size() >= 7);
+  REQUIRE(threads.size() >= 6);
 
   // Bounded by the lab, which ends them.
   const std::string file = (b.lab.scratch().path() / "disk").string();
