@@ -29,6 +29,7 @@ std::uint64_t key_of(const Task& task) {
   if (const auto* upsert = std::get_if<Upsert>(&task)) return hash_of(upsert->entry.key);
   if (const auto* liberal = std::get_if<MakeLiberal>(&task)) return hash_of(liberal->entry.key);
   if (const auto* destroy = std::get_if<Destroy>(&task)) return hash_of(destroy->key);
+  if (const auto* renew = std::get_if<Renew>(&task)) return hash_of(renew->key);
   if (const auto* timeout = std::get_if<SetTimeout>(&task)) return hash_of(timeout->key);
   if (const auto* put = std::get_if<PutExpectation>(&task)) return hash_of(put->expectation.key);
   if (const auto* drop = std::get_if<DropExpectation>(&task)) return hash_of(drop->key);
@@ -68,7 +69,7 @@ std::optional<std::vector<Operation>> Injector::next(Instant now, std::vector<Ma
     Task& task = queue_.front();
     if (const auto* mark = std::get_if<Mark>(&task)) {
       if (!batch.empty()) break;
-      if (mark->kind == Mark::Kind::begin) ++generation_;
+      if (mark->kind == Mark::Kind::begin || mark->kind == Mark::Kind::compare) ++generation_;
       reached.push_back(*mark);
     } else {
       const std::uint64_t hash = key_of(task);
@@ -106,12 +107,12 @@ bool Injector::start(Task& task, std::uint64_t hash, Batch& batch) {
     entries_.erase(hash);
     add(batch, DeleteConntrack{destroy->key});
     follow(*destroy, Kind::destroy, hash, batch);
+  } else if (const auto* renew = std::get_if<Renew>(&task)) {
+    if (entries_.find(hash) == nullptr) return false;
+    add(batch, shape_timeout(renew->key, renew->reply, parked_s_));
+    follow({}, Kind::renew, hash, batch);
   } else if (const auto* timeout = std::get_if<SetTimeout>(&task)) {
-    UpdateConntrack update;
-    update.entry.key = timeout->key;
-    update.entry.reply = timeout->reply;
-    update.entry.timeout_s = timeout->timeout_s;
-    add(batch, std::move(update));
+    add(batch, shape_timeout(timeout->key, timeout->reply, timeout->timeout_s));
     follow({}, Kind::timeout, hash, batch);
   } else if (const auto* put = std::get_if<PutExpectation>(&task)) {
     add(batch, CreateExpectation{put->expectation});
@@ -201,6 +202,10 @@ void Injector::conclude(InFlight& done, int error, std::vector<Task>& retries) {
       return;
     case Kind::liberal:
       if (error == 0) ++counters_.made_liberal;
+      if (error != 0 && !gone) ++counters_.other_refusals;
+      return;
+    case Kind::renew:
+      if (error == 0) ++counters_.renewed;
       if (error != 0 && !gone) ++counters_.other_refusals;
       return;
     case Kind::timeout:
@@ -310,9 +315,36 @@ bool Injector::confirmed(const ExpectationKey& key, std::uint32_t generation) co
   return confirmed(expectations_, hash_of(key), generation);
 }
 
-void Injector::forget_older_than(std::uint32_t generation) {
-  entries_.erase_older_than(generation);
-  expectations_.erase_older_than(generation);
+void Injector::seen(const ConntrackEntry& entry, bool named) {
+  const std::uint64_t hash = hash_of(entry.key);
+  const HashIndex::Slot* known = entries_.find(hash);
+  if (!named) {
+    index(entries_, hash, note_of(entry, (entry.status.value_or(0) & status::kExpected) != 0));
+  } else if (known != nullptr) {
+    index(entries_, hash, known->note);
+  }
+  if (half_run_out(entry, hash)) push(Renew{.key = entry.key, .reply = entry.reply});
+}
+
+void Injector::seen(const Expectation& expectation, bool named) {
+  const std::uint64_t hash = hash_of(expectation.key);
+  if (!named || expectations_.find(hash) != nullptr) index(expectations_, hash, 0);
+}
+
+// Between a half and three quarters of it left, by the hash, so that entries that came together do not come
+// together again. A former primary's own timeouts are shorter and parked at the first compare.
+bool Injector::half_run_out(const ConntrackEntry& entry, std::uint64_t hash) const {
+  if (!entry.timeout_s || (entry.status.value_or(0) & status::kFixedTimeout) != 0) return false;
+  const std::uint64_t spread = hash % (parked_s_ / 4 + 1);
+  return *entry.timeout_s < parked_s_ / 2 + spread;
+}
+
+void Injector::forget_older_than(std::uint32_t generation, const RangeSet* only) {
+  entries_.erase_older_than(generation,
+                            [only](std::uint64_t hash) { return only == nullptr || only->contains(hash); });
+  expectations_.erase_older_than(generation, [only](std::uint64_t hash) {
+    return only == nullptr || only->contains(hash ^ kExpectationSalt);
+  });
 }
 
 }  // namespace ftfw::sync

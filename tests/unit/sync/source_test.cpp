@@ -16,7 +16,7 @@ struct Bench {
   Settings settings;
   Filter filter{settings};
   Counters counters;
-  Source source{settings, filter, counters};
+  Source source{settings, filter, counters, 1};
 
   std::vector<wire::Message> sent() {
     std::vector<wire::Message> messages;
@@ -47,7 +47,7 @@ TEST_CASE("the end goes behind the events that stand in for dumped entries") {
   for (std::uint16_t i = 0; i < 20; ++i) {
     bench.source.on_event(ConntrackEvent{Change::destroyed, udp_flow(i)});
     bench.source.on_event(ConntrackEvent{Change::created, udp_flow(i)});
-    bench.source.on_dump(std::vector{udp_flow(i)}, {});
+    bench.source.on_dump(kStart, std::vector{udp_flow(i)}, {});
   }
   bench.source.on_dump_end(kStart, true);
   const auto messages = bench.sent();
@@ -62,7 +62,7 @@ TEST_CASE("an offloaded TCP flow, dumped without its state, is sent as establish
   ConntrackEntry offloaded = tcp_flow();
   offloaded.tcp.reset();
   *offloaded.status |= status::kOffload;
-  bench.source.on_dump(std::vector{offloaded}, {});
+  bench.source.on_dump(kStart, std::vector{offloaded}, {});
   CHECK(std::get<wire::Entry>(bench.sent().back()).entry.tcp->state == TcpState::established);
 }
 
@@ -84,7 +84,7 @@ TEST_CASE("an overrun makes a full send due at once, and the next one not before
   CHECK(bench.source.begin_when_due(kStart, 1));
   bench.source.on_overrun(kStart);
   CHECK_FALSE(bench.source.begin_when_due(kStart, 2));
-  CHECK(bench.source.begin_when_due(kStart + Source::kBetweenFullSends, 2));
+  CHECK(bench.source.begin_when_due(kStart + Source::kBetweenCompares, 2));
   CHECK(bench.counters.full_sends_abandoned == 1);
   CHECK(bench.counters.full_sends_requested == 0);
 }
