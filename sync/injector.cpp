@@ -20,6 +20,12 @@ bool other_translation(std::uint32_t note, const ConntrackEntry& entry) {
   return (note | kHasMaster) != note_of(entry, true);
 }
 
+// Of an expectation: a fingerprint of its master.
+std::uint32_t note_of(const Expectation& expectation) {
+  return static_cast<std::uint32_t>(
+      hash_of(EntryKey{.original = expectation.master, .zone = expectation.key.zone}));
+}
+
 // Of the entry that entry.master names.
 std::uint64_t master_hash(const ConntrackEntry& entry) {
   return hash_of(EntryKey{.original = *entry.master, .zone = entry.key.zone});
@@ -115,8 +121,9 @@ bool Injector::start(Task& task, std::uint64_t hash, Batch& batch) {
     add(batch, shape_timeout(timeout->key, timeout->reply, timeout->timeout_s));
     follow({}, Kind::timeout, hash, batch);
   } else if (const auto* put = std::get_if<PutExpectation>(&task)) {
+    if (put->replace) add(batch, DeleteExpectation{put->expectation.key});
     add(batch, CreateExpectation{put->expectation});
-    follow({}, Kind::expect, hash, batch);
+    follow(*put, Kind::expect, hash, batch);
   } else if (const auto* drop = std::get_if<DropExpectation>(&task)) {
     if (drop->swept && confirmed(expectations_, hash, drop->generation)) return false;
     expectations_.erase(hash);
@@ -133,9 +140,14 @@ Upsert::Step Injector::decide(const Upsert& upsert, std::uint64_t hash) const {
   if (!creatable(upsert.entry)) return Upsert::Step::update;
   if (other_translation(known->note, upsert.entry)) return Upsert::Step::replace;
   // It had to go in without its master, which is there now.
-  const bool lacks_master = upsert.entry.master && (known->note & kHasMaster) == 0;
-  if (lacks_master && entries_.find(master_hash(upsert.entry)) != nullptr) return Upsert::Step::replace;
+  if (lacks_master(upsert.entry, hash) && entries_.find(master_hash(upsert.entry)) != nullptr)
+    return Upsert::Step::replace;
   return Upsert::Step::update;
+}
+
+bool Injector::lacks_master(const ConntrackEntry& entry, std::uint64_t hash) const {
+  const HashIndex::Slot* known = entries_.find(hash);
+  return entry.master && known != nullptr && (known->note & kHasMaster) == 0;
 }
 
 void Injector::start_upsert(Upsert& upsert, std::uint64_t hash, Batch& batch) {
@@ -213,14 +225,29 @@ void Injector::conclude(InFlight& done, int error, std::vector<Task>& retries) {
       if (error != 0 && !gone) ++counters_.other_refusals;
       return;
     case Kind::expect:
-      if (error == 0) ++counters_.expectations_created;
-      if (error == 0 || error == EEXIST) return index(expectations_, done.hash, 0);
-      ++counters_.expectation_refused;
-      return;
+      return conclude_expectation(done, error, retries);
     case Kind::unexpect:
       if (error == 0 && std::get<DropExpectation>(done.task).swept) ++counters_.swept;
       if (error != 0 && !gone) ++counters_.expectation_refused;
       return;
+  }
+}
+
+void Injector::conclude_expectation(InFlight& done, int error, std::vector<Task>& retries) {
+  PutExpectation& put = std::get<PutExpectation>(done.task);
+  const std::uint32_t note = note_of(put.expectation);
+  const HashIndex::Slot* known = expectations_.find(done.hash);
+  if (error == 0) {
+    ++counters_.expectations_created;
+    index(expectations_, done.hash, note);
+  } else if (error != EEXIST) {
+    ++counters_.expectation_refused;
+  } else if (put.replace || (known != nullptr && known->note == note)) {
+    index(expectations_, done.hash, note);
+  } else {
+    // An older one may stand there, whose master takes it away when it goes.
+    put.replace = true;
+    retries.push_back(std::move(done.task));
   }
 }
 
@@ -265,6 +292,7 @@ void Injector::confirm(const Upsert& upsert, Kind kind, std::uint64_t hash) {
   const HashIndex::Slot* known = entries_.find(hash);
   bool has_master = upsert.entry.master.has_value();
   if (kind == Kind::update) {
+    if (lacks_master(upsert.entry, hash)) ++counters_.without_master;  // and still does
     has_master = known != nullptr ? (known->note & kHasMaster) != 0
                                   : (upsert.entry.status.value_or(0) & status::kExpected) != 0;
   }
@@ -328,7 +356,12 @@ void Injector::seen(const ConntrackEntry& entry, bool named) {
 
 void Injector::seen(const Expectation& expectation, bool named) {
   const std::uint64_t hash = hash_of(expectation.key);
-  if (!named || expectations_.find(hash) != nullptr) index(expectations_, hash, 0);
+  const HashIndex::Slot* known = expectations_.find(hash);
+  if (!named) {
+    index(expectations_, hash, note_of(expectation));
+  } else if (known != nullptr) {
+    index(expectations_, hash, known->note);
+  }
 }
 
 // Between a half and three quarters of it left, by the hash, so that entries that came together do not come

@@ -84,7 +84,9 @@ class Injector {
   void add(Batch& batch, Action action, bool be_liberal = false);
   void follow(Task task, Kind kind, std::uint64_t hash, const Batch& batch);
   Upsert::Step decide(const Upsert& upsert, std::uint64_t hash) const;
+  bool lacks_master(const ConntrackEntry& entry, std::uint64_t hash) const;
   void conclude(InFlight& done, int error, std::vector<Task>& retries);
+  void conclude_expectation(InFlight& done, int error, std::vector<Task>& retries);
   void conclude_upsert(InFlight& done, int error, std::vector<Task>& retries);
   void confirm(const Upsert& upsert, Kind kind, std::uint64_t hash);
   bool confirmed(const HashIndex& index, std::uint64_t hash, std::uint32_t generation) const;

@@ -25,6 +25,9 @@ void Replica::start(Instant now) {
   ask_again_ = false;
   asks_in_a_row_ = 0;
   ask_at_.reset();
+  pass_open_ = false;
+  trouble_ask_at_.reset();
+  trouble_before_ = trouble();
   refused_ = {};
   labels_refused_before_ = counters_.labels_refused;
   helpers_refused_before_ = counters_.without_helper;
@@ -83,6 +86,7 @@ void Replica::on_pass(From from, const wire::Message& message) {
     if (begun_ == from) push_mark(Mark::Kind::end, from, end->send);
   } else if (const auto* compare = std::get_if<wire::CompareBegin>(&message)) {
     begun_ = from;
+    pass_open_ = true;
     ask_at_.reset();
     comparing_from_ = from;
     compare_due_ = false;
@@ -114,6 +118,7 @@ void Replica::on_begin(From from, const wire::Begin& begin) {
   compare_.abandon();
   compare_due_ = false;
   begun_ = from;
+  pass_open_ = true;
   ask_at_.reset();
   push_mark(Mark::Kind::begin, from, begin.send, std::move(ranges));
 }
@@ -173,6 +178,21 @@ void Replica::complete(From from) {
   // few times, because what is refused again and again is so for a reason that lasts.
   ask_again_ = trouble() != trouble_before_ && asks_in_a_row_ < kMaxAsks;
   asks_in_a_row_ = ask_again_ ? asks_in_a_row_ + 1 : 0;
+  trouble_before_ = trouble();
+  pass_open_ = false;
+}
+
+bool Replica::asks_for_trouble(Instant now) {
+  if (pass_open_ || trouble() == trouble_before_) {
+    trouble_ask_at_.reset();
+    return false;
+  }
+  if (!trouble_ask_at_) trouble_ask_at_ = std::max(now + kAskAfterTrouble, no_trouble_ask_before_);
+  if (now < *trouble_ask_at_) return false;
+  trouble_ask_at_.reset();
+  no_trouble_ask_before_ = now + kBetweenTroubles;
+  trouble_before_ = trouble();
+  return true;
 }
 
 TableState Replica::table_state(Instant now) {
@@ -199,7 +219,7 @@ std::optional<Instant> Replica::reading_deadline() const {
 
 std::uint64_t Replica::trouble() const {
   return counters_.reply_clash + counters_.without_master + counters_.expectation_refused +
-         counters_.incomplete + counters_.mistaken;
+         counters_.incomplete + counters_.mistaken + counters_.replaced;
 }
 
 std::optional<DumpPurpose> Replica::dump_due(Instant now) {
@@ -283,12 +303,13 @@ void Replica::on_dump_end(Instant now, DumpPurpose purpose, bool complete) {
 std::optional<wire::Message> Replica::request_due(Instant now, const PeerState& peer, std::uint64_t session) {
   if (sealed_ || !obeys(peer)) {
     ask_at_.reset();
+    trouble_ask_at_.reset();
     return std::nullopt;
   }
   if (auto message = compare_.next_message()) return message;
   if (begun_ == From{.epoch = peer.source_epoch, .session = session}) {
     ask_at_.reset();
-    if (!std::exchange(ask_again_, false)) return std::nullopt;
+    if (!std::exchange(ask_again_, false) && !asks_for_trouble(now)) return std::nullopt;
     ++counters_.full_sends_asked_for;
     return wire::FullSendRequest{.restart = false};
   }
@@ -313,6 +334,7 @@ Replica::InSync Replica::in_sync(const PeerState& peer, std::uint64_t session) c
 
 std::optional<Instant> Replica::next_deadline(bool can_send, bool can_dump) const {
   std::optional<Instant> next = can_send ? ask_at_ : std::nullopt;
+  if (can_send && trouble_ask_at_ && (!next || *trouble_ask_at_ < *next)) next = trouble_ask_at_;
   const bool dump = can_dump && !sealed_ && (learn_due_ || sweep_due_ || compare_due_);
   if (dump && (!next || dump_not_before_ < *next)) next = dump_not_before_;
   return next;

@@ -27,6 +27,9 @@ class Replica {
   static constexpr Duration kAskAgain = 2s;
   static constexpr Duration kAfterFailedDump = 200ms;
   static constexpr unsigned kMaxAsks = 3;  // for another compare after refusals
+  // What the kernel refused of the stream, when the tables were found equal before: it may fit soon.
+  static constexpr Duration kAskAfterTrouble = 2s;
+  static constexpr Duration kBetweenTroubles = 10s;
   // Labels or helpers that the kernel refused are left out of compares that long.
   static constexpr Duration kForgetRefusals = 10min;
 
@@ -78,6 +81,7 @@ class Replica {
   void on_begin(From from, const wire::Begin& begin);
   void on_digests(From from, const wire::Digests& digests);
   void complete(From from);
+  bool asks_for_trouble(Instant now);
   void sweep(std::span<const ConntrackEntry> entries, std::span<const Expectation> expectations);
   void push_mark(Mark::Kind kind, From from, std::uint64_t send,
                  std::shared_ptr<const RangeSet> ranges = nullptr);
@@ -113,6 +117,9 @@ class Replica {
   bool ask_again_ = false;            // for one more compare
   unsigned asks_in_a_row_ = 0;
   std::optional<Instant> ask_at_;
+  bool pass_open_ = false;  // something is begun and not complete
+  std::optional<Instant> trouble_ask_at_;
+  Instant no_trouble_ask_before_{};
   LeftOut refused_;
   Instant refused_until_{};
   std::uint64_t labels_refused_before_ = 0;

@@ -64,7 +64,11 @@ void Source::on_peer(const TableState& table, bool digests) {
 void Source::on_full_send_request(Instant now, bool restart) {
   if (!active_) return;
   ++counters_.full_sends_requested;
-  if (restart) abandon();
+  if (!restart) {
+    next_compare_ = std::min(next_compare_, now);
+    return;
+  }
+  abandon();
   due_ = true;
   not_before_ = std::max(not_before_, now);
 }
@@ -138,8 +142,9 @@ void Source::on_answer(Instant now, const SourceCompare::Answer& answer) {
   counters_.ranges_compared += answer.compared;
   counters_.ranges_differing += answer.wanted;
   ++counters_.compares_finished;
-  if (answer.wanted == 0) finish(now);
   whole_due_ = answer.wanted != 0 && !ranges_due_;
+  second_look_ = hurried_ && answer.left_out_some && !whole_due_;
+  if (answer.wanted == 0) finish(now);
 }
 
 std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number) {
@@ -285,7 +290,9 @@ std::optional<wire::Message> Source::next_of_pass(Instant now) {
 
 void Source::finish(Instant now) {
   end_placed_ = false;
-  next_compare_ = now + settings_.compare_interval;
+  const bool soon = std::exchange(second_look_, false);
+  next_compare_ =
+      now + (soon ? std::min(kSecondLook, settings_.compare_interval) : settings_.compare_interval);
   running_.finished = now;
   running_.took = now - reconcile_started_;
   last_reconcile_ = running_;

@@ -21,6 +21,9 @@ namespace ftfw::sync {
 class Source {
  public:
   static constexpr Duration kBetweenCompares = 250ms;  // an overrun heals within a second, and is no storm
+  // After doubt, keys that traffic named during the compare may lack what was lost before: a paced second
+  // look.
+  static constexpr Duration kSecondLook = 2s;
   static constexpr Duration kAfterFailedDump = 1s;
   static constexpr Duration kAfterTooManyTouched = 1s;
 
@@ -35,7 +38,7 @@ class Source {
   void on_new_session(Instant now);
   // What is known of the peer. digests: it understands compares; else the whole table is sent every time.
   void on_peer(const TableState& table, bool digests);
-  // restart: the peer never saw the begin of what is under way.
+  // restart: the peer never saw the begin of what is under way. Otherwise it only wishes for a compare soon.
   void on_full_send_request(Instant now, bool restart);
   void on_overrun(Instant now);
   void on_event(const Event& event);
@@ -97,8 +100,9 @@ class Source {
   bool due_ = false;        // a compare, as soon as it may, unpaced
   bool whole_due_ = false;  // a full send: the replica's answer
   std::optional<FullSend::Ranges> ranges_due_;  // likewise
-  bool hurried_ = false;                        // what is under way is not a periodic one
-  bool end_placed_ = false;                     // end_after_ is set
+  bool second_look_ = false;
+  bool hurried_ = false;     // what is under way is not a periodic one
+  bool end_placed_ = false;  // end_after_ is set
   std::uint64_t end_after_ = 0;
   Instant not_before_{};
   Instant next_compare_{};

@@ -25,6 +25,7 @@ void SourceCompare::abandon() {
   bits_ = 0;
   digests_ = {};
   sent_ = 0;
+  left_out_some_ = false;
   wanted_ = 0;
   ranges_ = {};
 }
@@ -59,6 +60,7 @@ std::optional<wire::Message> SourceCompare::next_digests() {
   if (phase_ == Phase::reading) {
     bits_ = table_.suitable_bits();
     digests_ = table_.digests(bits_);
+    left_out_some_ = table_.touched_keys() != 0;
     table_.clear();
     ranges_ = RangeSet(begin_.salt, bits_);
     phase_ = Phase::sending;
@@ -90,6 +92,7 @@ std::optional<SourceCompare::Answer> SourceCompare::on_wanted(const wire::Ranges
   Answer answer{.all = wanted.all,
                 .wanted = wanted.all ? compared : wanted_,
                 .compared = compared,
+                .left_out_some = left_out_some_,
                 .ranges = std::move(ranges_)};
   abandon();
   return answer;

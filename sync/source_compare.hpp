@@ -54,6 +54,7 @@ class SourceCompare {
     bool all = false;
     std::size_t wanted = 0;  // of so many:
     std::size_t compared = 0;
+    bool left_out_some = false;  // keys that messages named meanwhile
     RangeSet ranges;
   };
   // The whole answer, when its last piece came; the compare is over then.
@@ -78,6 +79,7 @@ class SourceCompare {
   unsigned bits_ = 0;
   std::vector<std::uint32_t> digests_;
   std::size_t sent_ = 0;
+  bool left_out_some_ = false;
   std::size_t wanted_ = 0;
   RangeSet ranges_;
 };

@@ -9,7 +9,6 @@ namespace ftfw::sync {
 namespace {
 
 constexpr std::uint32_t kComparedStatus = status::kSeenReply | status::kAssured;
-constexpr std::uint32_t kExpectationContent = 1;  // only whether it is there: the kernel cannot change one
 
 // The finalizer of MurmurHash3: every bit of the input moves every bit of the result.
 std::uint64_t mixed(std::uint64_t value) {
@@ -161,7 +160,10 @@ bool TableDigest::add(const ConntrackEntry& entry) {
 bool TableDigest::add(const Expectation& expectation) {
   if (size() >= kMaxRecords) return false;
   places_.push_back(place_of(expectation.key));
-  contents_.push_back(kExpectationContent);
+  Input master;
+  master.number(salt_, 8);
+  master.tuple(expectation.master);
+  contents_.push_back(static_cast<std::uint32_t>(master.finish()));
   return true;
 }
 

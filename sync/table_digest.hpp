@@ -7,6 +7,7 @@
 //     and flags (a flowtable hides them, and nobody checks windows of a replica).
 //   - Keys that messages named since the compare began are left out, on both sides the same ones, because
 //     they stand in one stream (README.md, "Reconcile"). So traffic makes no difference.
+//   - An expectation counts with its master alone: the rest came with it.
 //   - A related entry counts its master only where the master is there too.
 // Freed when it was used. kMaxRecords bounds it.
 #pragma once
@@ -44,6 +45,7 @@ class TableDigest {
   bool add(const ConntrackEntry& entry);
   bool add(const Expectation& expectation);
 
+  std::size_t touched_keys() const { return touched_.size(); }
   std::size_t size() const { return places_.size() + related_.size(); }
   std::size_t bytes() const;
   std::uint64_t salt() const { return salt_; }

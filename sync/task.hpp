@@ -46,6 +46,7 @@ struct SetTimeout {
 };
 struct PutExpectation {
   Expectation expectation;
+  bool replace = false;  // one of this key is there, and belongs to another master
 };
 struct DropExpectation {
   ExpectationKey key;
