@@ -195,6 +195,11 @@ std::vector<Output> Engine::take_outputs() {
   deliver();
   run_injector();
   start_dump();
+  // A dump may first want a mark reached, and nothing may stand before it.
+  if (!dump_ && injector_.waiting() != 0) {
+    run_injector();
+    start_dump();
+  }
   const Replica::InSync sync = in_sync();
   session_.set_state({.role = role_,
                       .in_sync = sync.in_sync,
@@ -367,6 +372,7 @@ Progress Engine::progress() const {
           .waiting_operations = injector_.waiting(),
           .last_full_send = source_.last_full_send(),
           .reconciling = source_.reconciling(),
+          .compare_bytes = source_.compare_bytes() + replica_.compare_bytes(),
           .last_reconcile = source_.last_reconcile(),
           .peer = session_.peer()};
 }

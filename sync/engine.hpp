@@ -37,6 +37,7 @@ struct Progress {
   std::size_t waiting_operations = 0;           // replica: received and not in the kernel yet
   std::optional<Instant> last_full_send;        // source: finished
   Reconciling reconciling = Reconciling::idle;  // source
+  std::size_t compare_bytes = 0;                // working memory of the compare under way
   Reconciled last_reconcile;                    // source; the newest that ended
   PeerState peer;
 };

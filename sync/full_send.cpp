@@ -15,7 +15,7 @@ constexpr int kMaxLevels = 8;  // a chain of masters that is longer is a circle
 
 }  // namespace
 
-void FullSend::begin(Instant now, std::uint64_t send, Speed speed, std::optional<Ranges> ranges) {
+void FullSend::begin(Instant now, std::uint64_t send, SendSpeed speed, std::optional<SendRanges> ranges) {
   abandon();
   phase_ = Phase::dumping;
   begin_due_ = true;

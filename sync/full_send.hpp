@@ -23,6 +23,17 @@
 
 namespace ftfw::sync {
 
+// A compare's outcome: only these ranges are sent.
+struct SendRanges {
+  std::uint64_t compare = 0;
+  RangeSet set;
+};
+// How fast; 0: as fast as the kernel and the window allow.
+struct SendSpeed {
+  std::uint32_t read_per_second = 0;
+  std::uint32_t sent_per_second = 0;
+};
+
 class FullSend {
  public:
   static constexpr std::size_t kMaxTouched = std::size_t{1} << 19;  // 16 MB at most, freed at the end
@@ -30,17 +41,8 @@ class FullSend {
   static constexpr std::size_t kLaneTarget = 4096;                  // dumped and not sent: ask for no more
   static constexpr std::size_t kMaxHeld = 16'384;                   // related entries, and again expectations
 
-  // A compare's outcome: only these ranges.
-  struct Ranges {
-    std::uint64_t compare = 0;
-    RangeSet set;
-  };
-  // How fast; 0: as fast as the kernel and the window allow.
-  struct Speed {
-    std::uint32_t read_per_second = 0;
-    std::uint32_t sent_per_second = 0;
-  };
-  void begin(Instant now, std::uint64_t send, Speed speed, std::optional<Ranges> ranges = std::nullopt);
+  void begin(Instant now, std::uint64_t send, SendSpeed speed,
+             std::optional<SendRanges> ranges = std::nullopt);
   void abandon();
   bool running() const { return phase_ != Phase::idle; }
   std::uint64_t send() const { return send_; }
@@ -81,7 +83,7 @@ class FullSend {
   Phase phase_ = Phase::idle;
   bool begin_due_ = false;
   std::uint64_t send_ = 0;
-  std::optional<Ranges> ranges_;  // nothing: the whole table
+  std::optional<SendRanges> ranges_;  // nothing: the whole table
   Pace reading_;
   Pace sending_;
   std::uint64_t held_overflows_ = 0;

@@ -62,6 +62,8 @@ class Replica {
   // A message to the source, when one is due.
   std::optional<wire::Message> request_due(Instant now, const PeerState& peer, std::uint64_t session);
 
+  std::size_t compare_bytes() const { return compare_.bytes(); }
+
   struct InSync {
     bool in_sync = true;
     std::string reason;

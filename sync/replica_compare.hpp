@@ -22,6 +22,7 @@ class ReplicaCompare {
   void begin(const wire::CompareBegin& begin);
   void abandon();
   bool running() const { return phase_ != Phase::idle; }
+  std::size_t bytes() const { return table_.bytes() + own_.size() * sizeof(std::uint32_t); }
   std::uint64_t number() const { return begin_.compare; }
 
   // A message that names this key came.
@@ -49,7 +50,6 @@ class ReplicaCompare {
 
   // Messages to the source that are due.
   std::optional<wire::Message> next_message();
-  bool has_message() const { return !messages_.empty(); }
 
  private:
   enum class Phase : std::uint8_t { idle, waiting, reading, read, comparing };

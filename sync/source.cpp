@@ -130,13 +130,13 @@ void Source::on_message(Instant now, const wire::Message& message) {
     const std::uint64_t number = compare_.number();
     if (auto answer = compare_.on_wanted(*wanted)) {
       if (answer->wanted != 0 && answer->wanted * 2 <= answer->compared)
-        ranges_due_ = FullSend::Ranges{.compare = number, .set = std::move(answer->ranges)};
+        ranges_due_ = SendRanges{.compare = number, .set = std::move(answer->ranges)};
       on_answer(now, *answer);
     }
   }
 }
 
-void Source::on_answer(Instant now, const SourceCompare::Answer& answer) {
+void Source::on_answer(Instant now, const CompareAnswer& answer) {
   running_.ranges = answer.compared;
   running_.differing = answer.wanted;
   counters_.ranges_compared += answer.compared;
@@ -154,12 +154,12 @@ std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t num
     due_ = true;
   }
   if (full_.running() || compare_.running()) return std::nullopt;
-  const FullSend::Speed periodic{.read_per_second = settings_.compare_entries_per_second,
-                                 .sent_per_second = settings_.repair_entries_per_second};
+  const SendSpeed periodic{.read_per_second = settings_.compare_entries_per_second,
+                           .sent_per_second = settings_.repair_entries_per_second};
   // A replica that lacks most of the table waits for no pace.
   if (whole_due_) return begin_send(now, number, {}, std::nullopt);
   if (ranges_due_) {
-    return begin_send(now, number, hurried_ ? FullSend::Speed{} : periodic,
+    return begin_send(now, number, hurried_ ? SendSpeed{} : periodic,
                       std::exchange(ranges_due_, std::nullopt));
   }
   if (now < not_before_ || (!due_ && now < next_compare_)) return std::nullopt;
@@ -168,7 +168,7 @@ std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t num
   running_ = {};
   reconcile_started_ = now;
   if (!peer_digests_ || peer_table_.empty)
-    return begin_send(now, number, hurried_ ? FullSend::Speed{} : periodic, std::nullopt);
+    return begin_send(now, number, hurried_ ? SendSpeed{} : periodic, std::nullopt);
   HashInput input;
   input.add(secret_);
   input.add(number);
@@ -181,8 +181,8 @@ std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t num
   return DumpPurpose::compare;
 }
 
-std::optional<DumpPurpose> Source::begin_send(Instant now, std::uint64_t number, FullSend::Speed speed,
-                                              std::optional<FullSend::Ranges> ranges) {
+std::optional<DumpPurpose> Source::begin_send(Instant now, std::uint64_t number, SendSpeed speed,
+                                              std::optional<SendRanges> ranges) {
   ++(ranges ? counters_.repairs : counters_.full_sends);
   full_.begin(now, number, speed, std::move(ranges));
   whole_due_ = false;

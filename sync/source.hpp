@@ -65,6 +65,7 @@ class Source {
   std::optional<Instant> last_full_send() const { return last_finished_; }
   const Reconciled& last_reconcile() const { return last_reconcile_; }
   Reconciling reconciling() const;
+  std::size_t compare_bytes() const { return compare_.bytes(); }
 
  private:
   static constexpr unsigned kEventsPerDumped =
@@ -78,9 +79,9 @@ class Source {
   void abandon();                   // the compare or the send under way
   template <typename Item>
   void add_dumped(Instant now, const Item& item);
-  std::optional<DumpPurpose> begin_send(Instant now, std::uint64_t number, FullSend::Speed speed,
-                                        std::optional<FullSend::Ranges> ranges);
-  void on_answer(Instant now, const SourceCompare::Answer& answer);
+  std::optional<DumpPurpose> begin_send(Instant now, std::uint64_t number, SendSpeed speed,
+                                        std::optional<SendRanges> ranges);
+  void on_answer(Instant now, const CompareAnswer& answer);
   void finish(Instant now);
   bool events_before_are_sent();  // those that waited when it was first asked
   std::optional<wire::Message> next_of_pass(Instant now);
@@ -96,10 +97,10 @@ class Source {
   TableState peer_table_;
   bool peer_digests_ = false;
   bool active_ = false;
-  bool streaming_ = false;  // a compare or a full send has begun: events since then travel
-  bool due_ = false;        // a compare, as soon as it may, unpaced
-  bool whole_due_ = false;  // a full send: the replica's answer
-  std::optional<FullSend::Ranges> ranges_due_;  // likewise
+  bool streaming_ = false;                // a compare or a full send has begun: events since then travel
+  bool due_ = false;                      // a compare, as soon as it may, unpaced
+  bool whole_due_ = false;                // a full send: the replica's answer
+  std::optional<SendRanges> ranges_due_;  // likewise
   bool second_look_ = false;
   bool hurried_ = false;     // what is under way is not a periodic one
   bool end_placed_ = false;  // end_after_ is set

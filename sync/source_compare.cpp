@@ -10,7 +10,6 @@ void SourceCompare::begin(Instant now, const wire::CompareBegin& begin, std::uin
   phase_ = Phase::reading;
   begin_ = begin;
   begin_due_ = true;
-  started_ = now;
   pace_ = Pace(now, entries_per_second);
   table_.begin(begin.salt, begin.left_out);
 }
@@ -80,7 +79,7 @@ std::optional<wire::Message> SourceCompare::next_digests() {
   return message;
 }
 
-std::optional<SourceCompare::Answer> SourceCompare::on_wanted(const wire::RangesWanted& wanted) {
+std::optional<CompareAnswer> SourceCompare::on_wanted(const wire::RangesWanted& wanted) {
   if (phase_ != Phase::asked || wanted.compare != begin_.compare) return std::nullopt;
   const std::size_t compared = std::size_t{1} << bits_;
   for (const std::uint32_t range : wanted.ranges) {
@@ -89,11 +88,11 @@ std::optional<SourceCompare::Answer> SourceCompare::on_wanted(const wire::Ranges
     ++wanted_;
   }
   if (!wanted.last) return std::nullopt;
-  Answer answer{.all = wanted.all,
-                .wanted = wanted.all ? compared : wanted_,
-                .compared = compared,
-                .left_out_some = left_out_some_,
-                .ranges = std::move(ranges_)};
+  CompareAnswer answer{.all = wanted.all,
+                       .wanted = wanted.all ? compared : wanted_,
+                       .compared = compared,
+                       .left_out_some = left_out_some_,
+                       .ranges = std::move(ranges_)};
   abandon();
   return answer;
 }

@@ -15,6 +15,15 @@
 
 namespace ftfw::sync {
 
+// What the replica wants of it.
+struct CompareAnswer {
+  bool all = false;
+  std::size_t wanted = 0;  // of so many:
+  std::size_t compared = 0;
+  bool left_out_some = false;  // keys that messages named meanwhile
+  RangeSet ranges;
+};
+
 class SourceCompare {
  public:
   // What changed before the dump ended and was not reported yet is awaited that long.
@@ -27,8 +36,6 @@ class SourceCompare {
   bool running() const { return phase_ != Phase::idle; }
   bool reading() const { return phase_ == Phase::reading && !dump_ended_; }
   std::uint64_t number() const { return begin_.compare; }
-  bool hurried() const { return begin_.hurried; }
-  Instant started() const { return started_; }
   std::size_t bytes() const { return table_.bytes() + digests_.size() * sizeof(std::uint32_t); }
 
   // A message that names this key is sent now. False: too many.
@@ -50,15 +57,8 @@ class SourceCompare {
   bool ready_to_send(Instant now) const;
   std::optional<wire::Message> next_digests();
 
-  struct Answer {
-    bool all = false;
-    std::size_t wanted = 0;  // of so many:
-    std::size_t compared = 0;
-    bool left_out_some = false;  // keys that messages named meanwhile
-    RangeSet ranges;
-  };
   // The whole answer, when its last piece came; the compare is over then.
-  std::optional<Answer> on_wanted(const wire::RangesWanted& wanted);
+  std::optional<CompareAnswer> on_wanted(const wire::RangesWanted& wanted);
 
   bool overdue(Instant now) const { return running() && deadline_ && now >= *deadline_; }
   std::optional<Instant> next_deadline() const;
@@ -71,7 +71,6 @@ class SourceCompare {
   bool begin_due_ = false;
   bool dump_ended_ = false;
   bool peer_ready_ = false;
-  Instant started_{};
   Instant send_not_before_{};
   std::optional<Instant> deadline_;
   Pace pace_;

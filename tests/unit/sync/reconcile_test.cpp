@@ -240,6 +240,28 @@ TEST_CASE("events during the repair win over what its dump holds") {
   CHECK(pair.difference(0, 1) == "");
 }
 
+TEST_CASE("a compare needs 12 bytes an entry while it reads, and gives them back") {
+  EqualPair pair(10'000);
+  pair.dump_piece = 512;
+  std::size_t most[2] = {0, 0};
+  pair.overrun(0);
+  for (int i = 0; i < 300; ++i) {
+    pair.step();
+    for (std::size_t node = 0; node < 2; ++node)
+      most[node] = std::max(most[node], pair.nodes[node].engine->progress().compare_bytes);
+  }
+  CHECK(pair.source().compares_finished == 1);
+  for (std::size_t node = 0; node < 2; ++node) {
+    CHECK(most[node] >= 100'000);
+    CHECK(most[node] <= 12 * 10'000 + 4 * 1024);
+    CHECK(pair.nodes[node].engine->progress().compare_bytes == 0);
+  }
+  const Reconciled last = pair.nodes[0].engine->progress().last_reconcile;
+  CHECK(last.ranges == 1024);
+  CHECK(last.differing == 0);
+  CHECK(last.finished.has_value());
+}
+
 TEST_CASE("two compares in a row, and the second finds nothing") {
   EqualPair pair(10'000);
   pair.lose_at_replica(5);
