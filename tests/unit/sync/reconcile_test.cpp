@@ -148,7 +148,7 @@ TEST_CASE("what an overrun lost is healed within a second") {
 
 TEST_CASE("an overrun in the middle of a compare and of a repair begins a new one, and that heals") {
   for (const Duration later : {2ms, 8ms, 30ms, 60ms, 120ms}) {
-    EqualPair pair(10'000);
+    EqualPair pair(3000);
     pair.lose_at_replica(5);
     pair.overrun(0);
     pair.run(later);
@@ -182,6 +182,46 @@ TEST_CASE("a restarted source compares; what ended while it was away is swept") 
   CHECK(pair.source().full_sends == 0);
   CHECK(pair.source().entries_sent <= 10 * 3 * kEntriesInRange);
   CHECK(pair.replica().swept == 10);
+}
+
+TEST_CASE("a restart of either side at any point of a compare and a repair ends with equal tables") {
+  for (const std::size_t restarted : {std::size_t{0}, std::size_t{1}}) {
+    for (int later = 0; later < 120; later += 7) {
+      CAPTURE(restarted);
+      CAPTURE(later);
+      EqualPair pair(2000);
+      pair.dump_piece = 128;
+      for (std::size_t number = 0; number < 20; ++number) pair.lose_at_replica(number);
+      pair.nodes[1].kernel.traffic_creates(udp_flow(1));
+      pair.overrun(0);
+      pair.run(std::chrono::milliseconds(later));
+      pair.restart(restarted);
+      if (restarted == 0) pair.become_source(0);
+      pair.run(2s);
+      CHECK(pair.difference(0, 1) == "");
+      CHECK(pair.nodes[1].in_sync);
+      // Of a restarted source none, of a restarted standby the first.
+      CHECK(pair.source().full_sends == restarted);
+    }
+  }
+}
+
+TEST_CASE(
+    "a change of roles at any point of a compare ends with equal tables, and nobody obeys the old source") {
+  for (int later = 0; later < 120; later += 7) {
+    CAPTURE(later);
+    EqualPair pair(2000);
+    pair.dump_piece = 128;
+    for (std::size_t number = 0; number < 20; ++number) pair.lose_at_replica(number);
+    pair.overrun(0);
+    pair.run(std::chrono::milliseconds(later));
+    pair.nodes[0].engine->become_replica(pair.now);
+    pair.become_source(1);
+    pair.run(3s);
+    CHECK(pair.difference(1, 0) == "");
+    CHECK(pair.nodes[0].in_sync);
+    CHECK(pair.replica().full_sends == 0);
+  }
 }
 
 TEST_CASE("a former primary that becomes the standby is compared, and its own stale entries go") {
