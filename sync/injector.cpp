@@ -242,7 +242,7 @@ void Injector::conclude_expectation(InFlight& done, int error, std::vector<Task>
     index(expectations_, done.hash, note);
   } else if (error != EEXIST) {
     ++counters_.expectation_refused;
-  } else if (put.replace || (known != nullptr && known->note == note)) {
+  } else if (put.replace || fill_holes_only_ || (known != nullptr && known->note == note)) {
     index(expectations_, done.hash, note);
   } else {
     // An older one may stand there, whose master takes it away when it goes.
