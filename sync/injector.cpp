@@ -316,7 +316,7 @@ void Injector::learn(const ConntrackEntry& entry) {
   const bool has_master = (entry.status.value_or(0) & status::kExpected) != 0;
   if (const HashIndex::Slot* known = entries_.find(hash)) {
     if (!other_translation(known->note, entry)) return;
-    // It was updated before it was known that it is an older flow of this tuple; the next full send replaces
+    // It was updated before it was known that it is an older flow of this tuple; the next compare replaces
     // it.
     ++counters_.mistaken;
     entries_.put(hash, known->generation, note_of(entry, has_master));
