@@ -10,6 +10,8 @@ std::vector<InterfaceUse> interfaces_used(const Config& config) {
     uses.push_back({router.interface, "virtual router " + router.name, router.interface_where});
   }
   uses.push_back({config.replication.interface, "replication", config.replication.interface_where});
+  for (const ReplicationLink& link : config.replication.further_links)
+    uses.push_back({link.interface, "replication", link.interface_where});
   const Firewall& firewall = config.firewall;
   uses.push_back({firewall.inside, "the inside", firewall.inside_where});
   uses.push_back({firewall.outside, "the outside", firewall.outside_where});

@@ -12,7 +12,7 @@ namespace ftfw::config {
 std::vector<Node> read_nodes(Section& root);
 Vrrp read_vrrp(Section& root);
 SyncGroup read_sync_group(Section& root);
-Replication read_replication(Section& root);
+Replication read_replication(Section& root, const std::vector<Node>& nodes);
 Firewall read_firewall(Section& root);
 // [[firewall.allow]] and [[firewall.snat]]; `inside` is the default of `from`.
 std::vector<Allow> read_allows(Section& firewall, const std::string& inside);
