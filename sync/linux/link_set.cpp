@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <utility>
 
 namespace ftfw::sync {
@@ -50,8 +51,7 @@ std::string_view name_of(LinkCondition condition) {
   return "?";
 }
 
-Result<std::unique_ptr<LinkSet>> LinkSet::open(const ChannelSettings& common,
-                                               std::span<const LinkSettings> links) {
+Result<std::unique_ptr<LinkSet>> LinkSet::open(ChannelSettings common, std::span<const LinkSettings> links) {
   std::vector<Link> opened;
   for (const LinkSettings& link : links) {
     ChannelSettings settings = common;
@@ -68,6 +68,7 @@ Result<std::unique_ptr<LinkSet>> LinkSet::open(const ChannelSettings& common,
     if (!channel) return std::unexpected(channel.error());
     opened.push_back({link.interface, std::move(*channel), of_channel});
   }
+  for (ByteVector* key : {&common.key, &common.next_key}) ::explicit_bzero(key->data(), key->size());
   return over(std::move(opened));
 }
 

@@ -69,10 +69,10 @@ class LinkSet final : public Channel {
     LinkPort* port;  // the channel's
   };
 
-  // `common` for every link, whose addresses and interface stand in `links` (in the order of preference).
+  // `common` for every link, whose addresses and interface stand in `links` (in the order of preference). Its
+  // keys are wiped: every link has its own copy then, which wipes itself.
   // Errors as of make_channel(), except that an address may come later.
-  static Result<std::unique_ptr<LinkSet>> open(const ChannelSettings& common,
-                                               std::span<const LinkSettings> links);
+  static Result<std::unique_ptr<LinkSet>> open(ChannelSettings common, std::span<const LinkSettings> links);
   static Result<std::unique_ptr<LinkSet>> over(std::vector<Link> links);
 
   void start(Instant now) override;
