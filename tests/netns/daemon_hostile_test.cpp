@@ -319,7 +319,7 @@ TEST_CASE("the peer has another key -> refused, and both alarms say that the key
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_1, "key differs"); }, 50ms));
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_2, "key differs"); }, 50ms));
   CHECK(pair.status(Node::fw_1)["role"] == "primary");
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == false);
+  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == false; }));
   CHECK(pair.status(Node::fw_2)["replication"]["in_sync"] == false);
   CHECK(replicated_flows(pair.lab, Node::fw_2).flows.size() <= pair.flows.flows.size());
 
