@@ -67,7 +67,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
               .to_replication = replication_orders_}),
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
       lease_thread_(lease_, std::move(parts.lease_addresses), addresses_, from_lease_, liveness_),
-      capture_(std::move(parts.capture), captured_, liveness_),
+      capture_(std::move(parts.capture), captured_, status_, liveness_),
       replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
                    std::move(parts.table),
                    {.commands = to_replication_, .captured = captured_, .reports = from_replication_},

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -25,6 +26,7 @@
 #include "config/node_choice.hpp"
 #include "config/source_file.hpp"
 #include "firewall/listing.hpp"
+#include "sync/linux/helper_probe.hpp"
 #include "sync/linux/kernel_facts.hpp"
 
 namespace ftfw {
@@ -173,6 +175,30 @@ class RestoreSysctls {
   Sysctls& sysctls_;
 };
 
+// Each helper of the policy whose flows are replicated, once.
+std::vector<std::string> find_kernel_defects(const config::Config& config) {
+  const std::vector<std::uint8_t>& protocols = config.replication.protocols;
+  std::set<std::pair<std::string, std::uint8_t>> helpers;
+  for (const config::Helper& helper : config.firewall.helpers) {
+    const bool replicated =
+        protocols.empty() || std::ranges::find(protocols, helper.protocol) != protocols.end();
+    if (replicated) helpers.emplace(helper.type, helper.protocol);
+  }
+  utsname system{};
+  ::uname(&system);
+  std::vector<std::string> defects;
+  for (const auto& [helper, protocol] : helpers) {
+    const auto fate = sync::probe_helper(helper, protocol);
+    if (!fate) {
+      log::warning("whether flows keep their helper is not known: " + fate.error().text);
+    } else if (*fate == sync::HelperFate::lost) {
+      defects.push_back(sync::helper_loss_text(helper, system.release));
+      log::warning(defects.back());
+    }
+  }
+  return defects;
+}
+
 struct Firewall {
   firewall::Loader loader;
   firewall::Ruleset ruleset;
@@ -292,17 +318,28 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   if (!announcer) return refuse(announcer.error());
   const auto facts = sync::read_kernel_facts();
   if (!facts) return refuse(facts.error());
+  // Before events are captured: the probe's flow is nobody's.
+  std::vector<std::string> defects = find_kernel_defects(config);
   auto table = sync::ConntrackTable::open();
   if (!table) return refuse(table.error());
-  auto capture = sync::Capture::open({.ignore_port_id = table->port_id()});
+  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
+  replication.normal_timeouts = facts->timeouts;
+  auto capture =
+      sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
+                                      .protocols = replication.protocols,
+                                      .local_addresses = replication.local_addresses},
+                           .expectations = replication.expectations,
+                           .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
+                           .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
-  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
-  replication.normal_timeouts = facts->timeouts;
 
   SharedStatus status;
-  status.with([&](StatusBoard& board) { fill_board(board, config, node, peer, sysctls); });
+  status.with([&](StatusBoard& board) {
+    fill_board(board, config, node, peer, sysctls);
+    board.kernel_defects = std::move(defects);
+  });
   Appliance appliance({.config = config,
                        .peer = peer,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),

@@ -1,6 +1,6 @@
-// What an operator can ask: one board that the failover and replication threads write and the control thread
-// reads, under a lock that is held for a copy only. The vrrp thread never touches it: it posts its part to
-// the failover thread. Rendered as text for people and as JSON (schema 1) for programs.
+// What an operator can ask: one board that the failover, replication and capture threads write and the
+// control thread reads, under a lock that is held for a copy only. The vrrp thread never touches it: it posts
+// its part to the failover thread. Rendered as text for people and as JSON (schema 1) for programs.
 #pragma once
 
 #include <chrono>
