@@ -45,12 +45,14 @@ Status VrrpThread::open() {
   if (!links) return std::unexpected(links.error());
   links_.emplace(std::move(*links));
   for (std::size_t router = 0; router < sockets_.size(); ++router) {
-    auto socket = vrrp::AdvertisementSocket::open(engine_.settings().routers[router].interface);
+    auto socket = vrrp::AdvertisementSocket::open(engine_.settings().routers[router]);
     if (!socket) return std::unexpected(socket.error());
     sockets_[router].emplace(std::move(*socket));
-    const Status watched =
-        loop_.watch(sockets_[router]->fd(), EPOLLIN, [this, router](std::uint32_t) { read_packets(router); });
-    if (!watched) return watched;
+    for (const int fd : sockets_[router]->fds()) {
+      const Status watched =
+          loop_.watch(fd, EPOLLIN, [this, router](std::uint32_t) { read_packets(router); });
+      if (!watched) return watched;
+    }
   }
   if (const Status watched = loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { read_links(); });
       !watched) {
@@ -105,7 +107,7 @@ void VrrpThread::use_link(Instant now, std::size_t router, const vrrp::LinkState
       reports_.post(Trouble{engine_.settings().routers[router].interface + ": " + joined.error().text});
     }
   }
-  engine_.on_link(now, router, state.up, state.primary_address);
+  engine_.on_link(now, router, state.up, state.address(engine_.settings().routers[router].family()));
 }
 
 void VrrpThread::read_packets(std::size_t router) {
@@ -156,10 +158,12 @@ void VrrpThread::carry_out_outputs() {
 
 void VrrpThread::send(const vrrp::SendAdvertisement& advertisement) {
   // An address that went away a moment ago: the link event that says so is on its way to the engine.
-  const auto source = links_->state(advertisement.router).primary_address;
+  const Family family = engine_.settings().routers[advertisement.router].family();
+  const auto source = links_->state(advertisement.router).address(family);
   int error = EADDRNOTAVAIL;
   if (source) {
-    const Status sent = sockets_[advertisement.router]->send(advertisement.packet, *source);
+    const Status sent =
+        sockets_[advertisement.router]->send(advertisement.packet, *source, vrrp::multicast_group(family));
     error = sent ? 0 : sent.error().code;
   }
   SendFailures& failures = send_failures_[advertisement.router];

@@ -52,15 +52,6 @@ void check_allowed_helpers(const Firewall& firewall, DiagnosticList& diagnostics
   }
 }
 
-bool is_virtual(const IpAddress& address, const SyncGroup& group) {
-  for (const VirtualRouter& router : group.routers) {
-    const auto same = [&](const VirtualAddress& one) { return one.address.address == address; };
-    if (std::ranges::any_of(router.addresses, same) || std::ranges::any_of(router.excluded_addresses, same))
-      return true;
-  }
-  return false;
-}
-
 void check_snats(const Config& config, DiagnosticList& diagnostics) {
   for (const SourceNat& snat : config.firewall.snats) {
     if (snat.to_where.line == 0 || is_virtual(snat.to, config.group)) continue;
@@ -69,6 +60,25 @@ void check_snats(const Config& config, DiagnosticList& diagnostics) {
         fmt::format("{} is not a virtual address: flows translated to it cannot survive a takeover",
                     snat.to.to_string()),
         "translate to an address of a [[sync_group.virtual_router]]");
+  }
+}
+
+// What is sent to the virtual MAC comes in on its own interface, where the flowtable has no hook.
+void check_flowtable_devices(const Config& config, DiagnosticList& diagnostics) {
+  for (const Flowtable& flowtable : config.firewall.flowtables) {
+    if (flowtable.mode == FlowtableMode::off) continue;
+    for (std::size_t i = 0; i < flowtable.devices.size(); ++i) {
+      const auto router = std::ranges::find_if(config.group.routers, [&](const VirtualRouter& one) {
+        return one.interface == flowtable.devices[i] && !one.virtual_mac_interface.empty();
+      });
+      if (router == config.group.routers.end()) continue;
+      diagnostics.warning(
+          flowtable.devices_where[i],
+          fmt::format("packets to the virtual MAC of {} arrive on {} and not on {}: the fast path does not "
+                      "see them",
+                      router->name, router->virtual_mac_interface, router->interface),
+          "virtual_mac = false, or leave the device out");
+    }
   }
 }
 
@@ -82,6 +92,7 @@ void check_firewall(const Config& config, DiagnosticList& diagnostics) {
   check_counters(firewall, diagnostics);
   check_allowed_helpers(firewall, diagnostics);
   check_snats(config, diagnostics);
+  check_flowtable_devices(config, diagnostics);
   if (!firewall.inside.empty() && firewall.inside == firewall.outside) {
     diagnostics.error(firewall.outside_where, fmt::format("inside and outside are both {}", firewall.inside),
                       "`inside` is where clients are, `outside` where their connections go");

@@ -1,36 +1,17 @@
-// The rules between nodes, virtual routers, addresses and the dedicated link.
+// The rules between nodes, virtual routers and the dedicated link.
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <vector>
 
+#include "config/duration.hpp"
+#include "config/interface_use.hpp"
 #include "config/sections.hpp"
 
 namespace ftfw::config {
 namespace {
 
 constexpr std::size_t kNodes = 2;
-
-// One virtual address with all that a message about it needs.
-struct Placed {
-  IpPrefix prefix;
-  const VirtualRouter* router;
-  Location where;
-};
-
-bool overlap(const IpPrefix& a, const IpPrefix& b) {
-  return a.length <= b.length ? a.contains(b.address) : b.contains(a.address);
-}
-
-std::vector<Placed> placed_addresses(const Config& config) {
-  std::vector<Placed> all;
-  for (const VirtualRouter& router : config.group.routers) {
-    for (const VirtualAddress& address : router.addresses) {
-      all.push_back({address.address, &router, address.where});
-    }
-  }
-  return all;
-}
 
 void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
   if (nodes.size() == 1) {
@@ -61,6 +42,7 @@ void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
   }
 }
 
+// IPv4 and IPv6 count their ids apart (RFC 9568 5.2.3).
 void check_routers(const Config& config, DiagnosticList& diagnostics) {
   const std::vector<VirtualRouter>& routers = config.group.routers;
   for (auto router = routers.begin(); router != routers.end(); ++router) {
@@ -68,13 +50,13 @@ void check_routers(const Config& config, DiagnosticList& diagnostics) {
         routers.begin(), router, [&](const VirtualRouter& other) { return other.name == router->name; });
     const auto same_id = std::find_if(routers.begin(), router, [&](const VirtualRouter& other) {
       return router->id_where.line != 0 && other.id == router->id && !router->interface.empty() &&
-             other.interface == router->interface;
+             other.interface == router->interface && other.family() == router->family();
     });
     if (same_id != router) {
       diagnostics.error(
           router->id_where,
           fmt::format("{} uses id {} on {} already", same_id->name, router->id, router->interface),
-          "each virtual router of an interface has an id of its own, 1 to 255");
+          "each virtual router of an interface and family has an id of its own, 1 to 255");
     } else if (same_name != router) {
       diagnostics.error(router->where, fmt::format("a second virtual router named {}", quoted(router->name)),
                         fmt::format("the first stands in line {}", same_name->where.line));
@@ -82,51 +64,48 @@ void check_routers(const Config& config, DiagnosticList& diagnostics) {
   }
 }
 
-void check_address(const Placed& one, const Config& config, DiagnosticList& diagnostics) {
-  const IpAddress& address = one.prefix.address;
-  if (!address.is_ipv4()) {
-    diagnostics.error(
-        one.where,
-        config.vrrp.version == 2
-            ? fmt::format("VRRP version 2 carries IPv4 addresses only, not {}", address.to_string())
-            : fmt::format("IPv6 virtual addresses are not implemented in this version: {}",
-                          address.to_string()),
-        "an IPv4 address, for example \"192.168.2.100\"");
-    return;
-  }
-  if (one.prefix.length < 31 && network_of(one.prefix).address == address) {
-    diagnostics.error(one.where,
-                      fmt::format("{} is the address of the network, not of a host", one.prefix.to_string()));
-  }
-  for (const Node& node : config.nodes) {
-    if (node.replication_address_where.line != 0 && node.replication_address == address) {
-      diagnostics.error(one.where,
-                        fmt::format("{} is the replication address of {}", address.to_string(), node.name),
-                        "a virtual address moves, a replication address stays");
+// The interface is made at the start, so its name must be free.
+void check_virtual_mac_names(const Config& config, DiagnosticList& diagnostics) {
+  const std::vector<VirtualRouter>& routers = config.group.routers;
+  const std::vector<InterfaceUse> uses = interfaces_used(config);
+  for (auto router = routers.begin(); router != routers.end(); ++router) {
+    const std::string& name = router->virtual_mac_interface;
+    if (name.empty()) continue;
+    const std::string hint = "choose another name with 'virtual_mac_interface'";
+    const auto other = std::find_if(
+        routers.begin(), router, [&](const VirtualRouter& one) { return one.virtual_mac_interface == name; });
+    const auto use = std::ranges::find(uses, name, &InterfaceUse::name);
+    if (other != router) {
+      diagnostics.error(
+          router->virtual_mac_where,
+          fmt::format("{} is the interface of the virtual MAC of {} already", name, other->name), hint);
+    } else if (use != uses.end()) {
+      diagnostics.error(router->virtual_mac_where,
+                        fmt::format("{} is to be made for the virtual MAC of {}, and line {} uses it for {}",
+                                    name, router->name, use->where.line, use->used_for),
+                        hint);
     }
   }
 }
 
-void check_addresses(const Config& config, DiagnosticList& diagnostics) {
-  const std::vector<Placed> all = placed_addresses(config);
-  for (auto one = all.begin(); one != all.end(); ++one) {
-    check_address(*one, config, diagnostics);
-    for (auto other = all.begin(); other != one; ++other) {
-      if (other->prefix.address == one->prefix.address) {
-        diagnostics.error(one->where, fmt::format("{} is a virtual address of {} already",
-                                                  one->prefix.address.to_string(), other->router->name));
-        break;
-      }
-      const bool elsewhere = other->router->interface != one->router->interface;
-      if (elsewhere && overlap(other->prefix, one->prefix)) {
-        diagnostics.error(
-            one->where,
-            fmt::format("{} on {} overlaps {} on {}", one->prefix.to_string(), one->router->interface,
-                        other->prefix.to_string(), other->router->interface),
-            "one network lies behind one interface");
-        break;
-      }
-    }
+// What version 2 and IPv6 do to keys of [vrrp] that are about the other one.
+void check_versions(const Config& config, DiagnosticList& diagnostics) {
+  const Vrrp& vrrp = config.vrrp;
+  const auto speaks = [&](Family family) {
+    return std::ranges::any_of(config.group.routers,
+                               [=](const VirtualRouter& one) { return one.family() == family; });
+  };
+  if (vrrp.version == 2 && vrrp.advertisement_interval > kMaxIntervalV3 && speaks(Family::ipv6)) {
+    diagnostics.error(
+        vrrp.interval_where,
+        fmt::format("IPv6 virtual routers speak version 3, which carries 40.95s at most, not {}",
+                    format_duration(vrrp.advertisement_interval)),
+        "for example: advertisement_interval = \"1s\"");
+  }
+  if (vrrp.checksum_where.line != 0 && (vrrp.version == 2 || !speaks(Family::ipv4))) {
+    diagnostics.warning(vrrp.checksum_where,
+                        "'checksum' does nothing here: only version 3 over IPv4 has two forms",
+                        "leave it out; where it counts, keepalived and FRR refuse \"rfc9568\"");
   }
 }
 
@@ -189,19 +168,11 @@ void check_dedicated_links(const Config& config, DiagnosticList& diagnostics) {
 
 }  // namespace
 
-IpPrefix network_of(const IpPrefix& prefix) {
-  const ByteSpan bytes = prefix.address.bytes();
-  ByteVector masked(bytes.begin(), bytes.end());
-  for (std::size_t bit = prefix.length; bit < masked.size() * 8; ++bit) {
-    masked[bit / 8] = static_cast<std::uint8_t>(masked[bit / 8] & ~(0x80U >> (bit % 8)));
-  }
-  return {IpAddress::from_bytes(masked).value_or(prefix.address), prefix.length};
-}
-
 void check_group(const Config& config, DiagnosticList& diagnostics) {
   check_nodes(config.nodes, diagnostics);
   check_routers(config, diagnostics);
-  check_addresses(config, diagnostics);
+  check_virtual_mac_names(config, diagnostics);
+  check_versions(config, diagnostics);
   check_dedicated_links(config, diagnostics);
 }
 

@@ -1,5 +1,5 @@
 // Every interface that a configuration names, with the place that names it: what --check compares with the
-// machine as warnings and a start demands.
+// machine as warnings and a start demands. Not those of virtual MACs, which the appliance makes.
 #pragma once
 
 #include <string>

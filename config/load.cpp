@@ -75,6 +75,8 @@ Config read_all(const toml::table& table, DiagnosticList& diagnostics) {
   if (on_exit) config.on_exit = on_exit->value == 0 ? OnExit::closed : OnExit::open;
   root.finish();
   check_group(config, diagnostics);
+  check_addresses(config, diagnostics);
+  check_tracking(config, diagnostics);
   check_firewall(config, diagnostics);
   return config;
 }

@@ -123,14 +123,6 @@ void read_log(Section& firewall, Firewall& out) {
 
 }  // namespace
 
-bool check_host_bits(const IpPrefix& prefix, const Value& value) {
-  const IpPrefix network = network_of(prefix);
-  if (network == prefix) return true;
-  value.error(fmt::format("{} has bits set behind its prefix length", prefix.to_string()),
-              fmt::format("the network is {}, the host {}", network.to_string(), prefix.address.to_string()));
-  return false;
-}
-
 Firewall read_firewall(Section& root) {
   Firewall firewall;
   auto section = root.table(

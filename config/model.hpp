@@ -23,7 +23,7 @@ struct Location {
 
 struct Node {
   std::string name;
-  std::uint8_t priority = 100;  // 1..254; 255 would claim to own the virtual addresses
+  std::uint8_t priority = 100;  // 1..255; 255 claims at once at the start
   IpAddress replication_address;
   Location where;
   Location priority_where;
@@ -59,6 +59,7 @@ struct Vrrp {
   Duration sync_wait = 60s;  // how long "not in sync with a living primary" blocks preemption
   Announcements announcements;
   Location interval_where;
+  Location checksum_where;
   Location pass_where;  // the password: a file that others can read is worth a warning
 };
 
@@ -70,6 +71,7 @@ struct VirtualAddress {
   AddressScope scope = AddressScope::global;
   std::string label;  // IPv4 only, begins with the name of the interface; empty: none
   Location where;
+  Location label_where;
 };
 
 struct VirtualRouter {
@@ -88,7 +90,16 @@ struct VirtualRouter {
   Location interface_where;
   Location id_where;
   Location virtual_mac_where;
+  std::vector<Location> unicast_where;          // one per address
+  std::vector<Location> allowed_sources_where;  // one per address
 
+  // Of its addresses; nothing while there are none.
+  std::optional<Family> family() const {
+    for (const auto* list : {&addresses, &excluded_addresses}) {
+      if (!list->empty()) return list->front().address.address.family();
+    }
+    return std::nullopt;
+  }
   // The interface that holds the virtual addresses and receives what is sent to their MAC.
   const std::string& address_interface() const {
     return virtual_mac_interface.empty() ? interface : virtual_mac_interface;
@@ -121,6 +132,8 @@ struct VirtualRoute {
   std::optional<std::uint32_t> metric;
   std::optional<std::uint32_t> mtu;
   Location where;
+  Location interface_where;
+  Location source_where;
 };
 
 struct SyncGroup {

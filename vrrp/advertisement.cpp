@@ -1,6 +1,10 @@
 #include "vrrp/advertisement.hpp"
 
+#include <algorithm>
 #include <cassert>
+#include <span>
+
+#include "vrrp/internet_checksum.hpp"
 
 //  version 2 (RFC 3768 5.3)                                version 3 (RFC 9568 5.2)
 //   0                   1                   2                   3
@@ -9,8 +13,7 @@
 //  |version|type=1 | virtual rtr id|    priority   | address count |
 //  +-------+-------+---------------+---------------+---------------+
 //  |auth type (v2) | interval, s   |           checksum            |   v2: type of authentication, seconds
-//  |rsvd=0 |  interval, cs (v3)    |                               |   v3: 4 bits reserved, 12 bits
-//  centiseconds
+//  |rsvd=0 |  interval, cs (v3)    |                               |   v3: 4 bits reserved, 12 bits of 10 ms
 //  +-------+-------+---------------+---------------+---------------+
 //  |                    addresses, 4 or 16 bytes each              |
 //  +---------------------------------------------------------------+
@@ -30,47 +33,50 @@ constexpr std::uint8_t kAuthenticationPass = 1;
 constexpr Duration kCentisecond = 10ms;
 constexpr std::uint16_t kIntervalMask = 0x0fff;
 
-// RFC 1071: sum of 16-bit words; a last odd byte counts as the high one.
-std::uint32_t sum_words(ByteSpan bytes, std::uint32_t sum) {
-  for (std::size_t i = 0; i < bytes.size(); ++i) {
-    sum += i % 2 == 0 ? static_cast<std::uint32_t>(bytes[i]) << 8 : bytes[i];
+// What the sum begins with, before the message itself.
+std::uint32_t start_of_sum(ChecksumForm form, const IpAddress& source, const IpAddress& destination,
+                           std::size_t length) {
+  switch (form) {
+    case ChecksumForm::message_only:
+      return 0;
+    case ChecksumForm::pseudo_header:
+      return sum_of_pseudo_header(source, destination, kProtocolVrrp, length);
+    case ChecksumForm::pseudo_header_of_group:
+      return sum_of_pseudo_header(source, multicast_group(source.family()), kProtocolVrrp, length);
   }
-  return sum;
+  return 0;
 }
 
-std::uint16_t fold(std::uint32_t sum) {
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(sum);
-}
-
-// RFC 9293 3.1 (IPv4) and RFC 8200 8.1 (IPv6) sum alike: the length and the protocol are small numbers, and
-// where the zeros stand between them does not change a sum.
-std::uint32_t sum_pseudo_header(const IpAddress& source, const IpAddress& destination, std::size_t length) {
-  const std::uint32_t sum = sum_words(destination.bytes(), sum_words(source.bytes(), 0));
-  return sum + kProtocolVrrp + static_cast<std::uint32_t>(length);
-}
-
-// A correct sum over data that includes its checksum is all ones.
-bool sums_to_ones(std::uint32_t sum) {
-  return fold(sum) == 0xffff;
+// The forms in which a packet may come, the usual one first.
+std::span<const ChecksumForm> allowed_forms(std::uint8_t version, Family family) {
+  static constexpr std::array kAll{ChecksumForm::pseudo_header, ChecksumForm::message_only,
+                                   ChecksumForm::pseudo_header_of_group};
+  const std::span<const ChecksumForm> all(kAll);
+  if (family == Family::ipv6) return all.first(1);
+  return version == 2 ? all.subspan(1, 1) : all;
 }
 
 std::optional<ChecksumForm> matching_form(ByteSpan pdu, std::uint8_t version, const IpAddress& source,
                                           const IpAddress& destination) {
-  const bool may_have_pseudo_header = version == 3;
-  const bool may_lack_pseudo_header = source.is_ipv4();
-  if (may_have_pseudo_header &&
-      sums_to_ones(sum_words(pdu, sum_pseudo_header(source, destination, pdu.size())))) {
-    return ChecksumForm::pseudo_header;
-  }
-  if (may_lack_pseudo_header && sums_to_ones(sum_words(pdu, 0))) return ChecksumForm::message_only;
-  return std::nullopt;
+  const auto forms = allowed_forms(version, source.family());
+  const auto match = std::ranges::find_if(forms, [&](ChecksumForm form) {
+    return has_right_checksum(pdu, start_of_sum(form, source, destination, pdu.size()));
+  });
+  if (match == forms.end()) return std::nullopt;
+  return *match;
 }
 
 }  // namespace
 
-IpAddress multicast_group_ipv4() {
+IpAddress multicast_group(Family family) {
+  if (family == Family::ipv6) {
+    return IpAddress::ipv6({0xff, 0x02, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0x12});
+  }
   return IpAddress::ipv4({224, 0, 0, 18});
+}
+
+IpAddress multicast_group_ipv4() {
+  return multicast_group(Family::ipv4);
 }
 
 std::string_view to_string(DecodeError error) {
@@ -99,7 +105,8 @@ std::string_view to_string(DecodeError error) {
   return "?";
 }
 
-ByteVector encode(const Advertisement& advertisement, const IpAddress& source, const IpAddress& destination) {
+ByteVector encode(const Advertisement& advertisement, const IpAddress& source, const IpAddress& destination,
+                  ChecksumForm form) {
   assert(advertisement.addresses.size() <= 255);
   const bool version_2 = advertisement.version == 2;
   ByteVector out;
@@ -117,8 +124,10 @@ ByteVector encode(const Advertisement& advertisement, const IpAddress& source, c
   writer.u16(0);
   for (const IpAddress& address : advertisement.addresses) writer.bytes(address.bytes());
   if (version_2) writer.bytes(advertisement.pass.value_or(Pass{}));
-  const std::uint32_t start = version_2 ? 0 : sum_pseudo_header(source, destination, out.size());
-  writer.patch_u16(kChecksumOffset, static_cast<std::uint16_t>(~fold(sum_words(out, start))));
+  const auto forms = allowed_forms(advertisement.version, source.family());
+  const ChecksumForm used = std::ranges::find(forms, form) != forms.end() ? form : forms.front();
+  const std::uint32_t start = start_of_sum(used, source, destination, out.size());
+  writer.patch_u16(kChecksumOffset, internet_checksum(out, start));
   return out;
 }
 

@@ -20,7 +20,8 @@ namespace ftfw::vrrp {
 inline constexpr std::uint8_t kPriorityRelease = 0;  // "I stop being Active"
 inline constexpr std::uint8_t kPriorityOwner = 255;
 
-// RFC 9568 5.1.1.2: 224.0.0.18.
+// RFC 9568 5.1.1.2 and 5.1.2.2: 224.0.0.18, ff02::12.
+IpAddress multicast_group(Family family);
 IpAddress multicast_group_ipv4();
 
 using Pass = std::array<std::uint8_t, 8>;
@@ -37,9 +38,10 @@ struct Advertisement {
 };
 
 // How a version 3 IPv4 sender sums its packet: RFC 9568 5.2.8 takes the message alone, RFC 5798 was read as
-// including a pseudo-header (keepalived and FRR do). Both are accepted: a 16-bit sum protects nobody, and
-// refusing one only makes two primaries.
-enum class ChecksumForm : std::uint8_t { message_only, pseudo_header };
+// including a pseudo-header (keepalived and FRR do), in which some keep the group as the destination of a
+// unicast packet (keepalived up to 1.3.6). All are accepted: a 16-bit sum protects nobody, and refusing one
+// only makes two primaries. IPv6 sums its pseudo-header, always (RFC 8200 8.1).
+enum class ChecksumForm : std::uint8_t { message_only, pseudo_header, pseudo_header_of_group };
 
 struct Decoded {
   Advertisement advertisement;
@@ -62,9 +64,10 @@ enum class DecodeError : std::uint8_t {
 inline constexpr std::size_t kDecodeErrorCount = 10;
 std::string_view to_string(DecodeError error);
 
-// The PDU, sent with the pseudo-header in its checksum in version 3. Precondition: no more than 255
-// addresses.
-ByteVector encode(const Advertisement& advertisement, const IpAddress& source, const IpAddress& destination);
+// The PDU. The form counts for version 3 over IPv4 only: version 2 sums the message, IPv6 the pseudo-header.
+// Precondition: no more than 255 addresses.
+ByteVector encode(const Advertisement& advertisement, const IpAddress& source, const IpAddress& destination,
+                  ChecksumForm form = ChecksumForm::pseudo_header);
 
 // Any version; the source's family is the family of the addresses.
 std::expected<Decoded, DecodeError> decode(ByteSpan pdu, const IpAddress& source,

@@ -5,7 +5,6 @@
 
 #include "vrrp/election.hpp"
 #include "vrrp/engine.hpp"
-#include "vrrp/intervals.hpp"
 
 // What an advertisement does to the group.
 
@@ -13,32 +12,19 @@ namespace ftfw::vrrp {
 
 void Engine::on_packet(Instant now, std::size_t router, const ReceivedPacket& packet) {
   check_own_lateness(now);
-  const auto accepted = receive(settings_, settings_.routers.at(router), legs_.at(router).address, packet,
-                                counters_.routers.at(router));
-  if (!accepted) {
-    if (const auto kind = notice_for(accepted.error())) {
-      tell(now, *kind, router,
-           fmt::format("{}: advertisement of {} dropped: {}", leg_name(router), packet.source.to_string(),
-                       to_string(accepted.error())));
-    }
-    return;
-  }
+  // Also while the leg waits for its up-delay: what is sent to its address is for us.
+  const auto accepted = receive(settings_, settings_.routers.at(router), legs_.at(router).reported_address,
+                                packet, counters_.routers.at(router));
+  if (!accepted) return drop(now, router, packet, accepted.error());
+  compare_addresses(now, router, packet, accepted->addresses);
   const Advertisement& advertisement = accepted->advertisement;
-  switch (accepted->addresses) {
-    case AddressMatch::same:
-      break;
-    case AddressMatch::differs:
-      tell(now, NoticeKind::address_mismatch, router,
-           fmt::format("{}: {} advertises other virtual addresses", leg_name(router),
-                       packet.source.to_string()));
-      break;
-    case AddressMatch::disjoint:
-      tell(now, NoticeKind::duplicate_id, router,
-           fmt::format("{}: {} uses id {} for virtual addresses that are none of ours", leg_name(router),
-                       packet.source.to_string(), advertisement.id));
-      break;
-  }
   const bool news = hear(now, router, advertisement, packet.source);
+
+  // It is Active and was while we slept: from here on we are a Backup like any other.
+  if (state_ == State::backup && advertisement.priority != kPriorityRelease &&
+      std::exchange(woke_late_, false)) {
+    arm_down_timers(now);
+  }
 
   OwnClaim own = own_claim(now);
   HeardClaim heard{advertisement.priority, packet.source};
@@ -51,7 +37,9 @@ void Engine::on_packet(Instant now, std::size_t router, const ReceivedPacket& pa
     case Verdict::let_timer_run:
       break;
     case Verdict::await_skew:
-      shorten_to_skew(now);
+      // It acts on all legs: the node that released is the same on all of them, and on a dead leg it could
+      // not say so.
+      for (Leg& leg : legs_) leg.shorten_to_skew(now, priority_);
       break;
     case Verdict::follow:
       follow(now, router, advertisement);
@@ -68,11 +56,40 @@ void Engine::on_packet(Instant now, std::size_t router, const ReceivedPacket& pa
   }
 }
 
+// One line per class and episode; in a flood the text is not even made.
+void Engine::drop(Instant now, std::size_t router, const ReceivedPacket& packet, const Rejected& rejected) {
+  const auto kind = notice_for(rejected.reason);
+  if (!kind || !legs_[router].notices.happens(now, rejected)) return;
+  outputs_.emplace_back(Notice{*kind, router,
+                               fmt::format("{}: advertisement of {} dropped: {}", leg_name(router),
+                                           packet.source.to_string(), to_string(rejected))});
+}
+
+void Engine::compare_addresses(Instant now, std::size_t router, const ReceivedPacket& packet,
+                               AddressMatch match) {
+  switch (match) {
+    case AddressMatch::same:
+      break;
+    case AddressMatch::differs:
+      tell(now, NoticeKind::address_mismatch, router,
+           fmt::format("{}: {} advertises other virtual addresses", leg_name(router),
+                       packet.source.to_string()));
+      break;
+    case AddressMatch::disjoint:
+      tell(now, NoticeKind::duplicate_id, router,
+           fmt::format("{}: {} uses id {} for virtual addresses that are none of ours", leg_name(router),
+                       packet.source.to_string(), settings_.routers[router].id));
+      break;
+  }
+}
+
 // True if another node is heard as Active after a silence.
 bool Engine::hear(Instant now, std::size_t router, const Advertisement& advertisement,
                   const IpAddress& source) {
   Leg& leg = legs_[router];
-  const bool was_silent = !last_advertisement_ || now - *last_advertisement_ > down_interval(leg);
+  const bool was_silent = !last_advertisement_ || now - *last_advertisement_ > leg.down_interval(priority_);
+  if (was_silent) preemption_.forget();
+  preemption_.hear(now, advertisement.priority, priority_);
   last_advertisement_ = now;
   peer_released_ = advertisement.priority == kPriorityRelease;
   if (peer_released_) {
@@ -85,7 +102,7 @@ bool Engine::hear(Instant now, std::size_t router, const Advertisement& advertis
 }
 
 OwnClaim Engine::own_claim(Instant now) const {
-  return {.state = state_, .priority = settings_.priority, .address = {}, .may_preempt = may_preempt(now)};
+  return {.state = state_, .priority = priority_, .address = {}, .may_preempt = may_preempt(now)};
 }
 
 // Equal priorities: the greater address wins, but the order of the addresses can differ from leg to leg, and
@@ -93,10 +110,10 @@ OwnClaim Engine::own_claim(Instant now) const {
 // heard decides for the group; two nodes with the same list of legs come to the same result.
 void Engine::decide_tie_by_first_leg(OwnClaim& own, HeardClaim& heard) const {
   const auto deciding = std::ranges::find_if(legs_, [&](const Leg& leg) {
-    return leg.address && leg.last_heard && leg.last_heard->priority == heard.priority;
+    return leg.address() && leg.last_heard && leg.last_heard->priority == heard.priority;
   });
   if (deciding == legs_.end()) return;
-  own.address = *deciding->address;
+  own.address = *deciding->address();
   heard.address = deciding->last_heard->address;
 }
 
@@ -104,22 +121,14 @@ void Engine::decide_tie_by_first_leg(OwnClaim& own, HeardClaim& heard) const {
 // holds it back.
 void Engine::follow(Instant now, std::size_t router, const Advertisement& advertisement) {
   Leg& leg = legs_[router];
-  learn_interval(leg, advertisement);
-  leg.deadline = now + down_interval(leg);
-  if (advertisement.priority >= settings_.priority || !may_claim()) return;
-  tell(now, NoticeKind::preemption_blocked, router,
-       fmt::format("{}: {} is Active with priority {} below ours ({}) and stays: {}", leg_name(router),
-                   leg.last_heard->address.to_string(), advertisement.priority, settings_.priority,
-                   settings_.preempt ? "not in sync with it yet" : "preempt = false"));
-}
-
-// A priority 0 acts on all legs: the node that released is the same on all of them, and on a dead leg it
-// could not say so. Only ever shortens: a stream of priority 0 must not hold a claim back.
-void Engine::shorten_to_skew(Instant now) {
-  for (Leg& leg : legs_) {
-    leg.deadline =
-        std::min(leg.deadline, now + skew_time(settings_.version, settings_.priority, leg.active_interval));
-  }
+  leg.learn_interval(advertisement.interval);
+  leg.arm(now, DownWait::down_interval, priority_);
+  const auto block = preemption_.block(now);
+  if (advertisement.priority >= priority_ || !may_claim() || !block) return;
+  tell(
+      now, NoticeKind::preemption_blocked, router,
+      fmt::format("{}: {} is Active with priority {} below ours ({}) and stays: {}", leg_name(router),
+                  leg.last_heard->address.to_string(), advertisement.priority, priority_, to_string(*block)));
 }
 
 void Engine::answer(Instant now, std::size_t router) {
@@ -129,7 +138,7 @@ void Engine::answer(Instant now, std::size_t router) {
     leg.deadline = std::min(leg.deadline, *leg.last_answer + kAnswerSpacing);
   } else {
     leg.last_answer = now;
-    advertise(now, router, settings_.priority);
+    advertise(now, router, priority_);
   }
 }
 
@@ -138,7 +147,7 @@ void Engine::assert_claim(Instant now, std::size_t router) {
   const Heard& loser = *legs_[router].last_heard;
   tell(now, NoticeKind::competing_active, router,
        fmt::format("{}: {} is Active too, with priority {} against ours of {}; asserting our claim",
-                   leg_name(router), loser.address.to_string(), loser.priority, settings_.priority));
+                   leg_name(router), loser.address.to_string(), loser.priority, priority_));
   answer(now, router);
   if (announced_again_ && now - *announced_again_ < settings_.advertisement_interval) return;
   announced_again_ = now;
@@ -146,14 +155,9 @@ void Engine::assert_claim(Instant now, std::size_t router) {
 }
 
 void Engine::step_down(Instant now, std::size_t router, const Advertisement& advertisement) {
-  learn_interval(legs_[router], advertisement);
+  legs_[router].learn_interval(advertisement.interval);
   arm_down_timers(now);
   change_state(now, State::backup, {Cause::Kind::better_advertisement, router});
-}
-
-// RFC 9568 6.4.2: version 3 learns Active_Adver_Interval; in version 2 all are the same or dropped.
-void Engine::learn_interval(Leg& leg, const Advertisement& advertisement) const {
-  if (settings_.version == 3) leg.active_interval = advertisement.interval;
 }
 
 }  // namespace ftfw::vrrp

@@ -9,8 +9,9 @@ Duration skew_time(std::uint8_t version, std::uint8_t priority, Duration active_
   return base * (256 - priority) / 256;
 }
 
-Duration active_down_interval(std::uint8_t version, std::uint8_t priority, Duration active_interval) {
-  return kMissedAdvertisements * active_interval + skew_time(version, priority, active_interval);
+Duration active_down_interval(std::uint8_t version, std::uint8_t priority, Duration active_interval,
+                              int missed) {
+  return missed * active_interval + skew_time(version, priority, active_interval);
 }
 
 }  // namespace ftfw::vrrp

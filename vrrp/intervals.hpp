@@ -9,13 +9,12 @@
 
 namespace ftfw::vrrp {
 
-// Advertisements that may be missed before the Active router counts as gone.
-inline constexpr int kMissedAdvertisements = 3;
-
 // Skew_Time: the higher the priority, the shorter, so that the best Backup comes first.
 Duration skew_time(std::uint8_t version, std::uint8_t priority, Duration active_interval);
 
-// Active_Down_Interval (version 2: Master_Down_Interval).
-Duration active_down_interval(std::uint8_t version, std::uint8_t priority, Duration active_interval);
+// Active_Down_Interval (version 2: Master_Down_Interval). `missed`: the advertisements that may be missed
+// before the Active router counts as gone; the RFCs say 3.
+Duration active_down_interval(std::uint8_t version, std::uint8_t priority, Duration active_interval,
+                              int missed);
 
 }  // namespace ftfw::vrrp

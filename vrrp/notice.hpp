@@ -1,6 +1,8 @@
 // Things that an operator must know and that change nothing in the election. Bounded: a kind is told once per
-// leg and episode; an episode ends when the thing has not happened for kNoticeQuiet. So a peer with another
-// version is one line, and not one per advertisement, however the good and the bad packets are mixed.
+// leg and episode, a dropped packet once per leg, class (reject reason or decode error) and episode; an
+// episode ends when the thing has not happened for kNoticeQuiet. So a peer with another version is one line,
+// and not one per advertisement, however the good and the bad packets are mixed, and a flood of bad ones is
+// one line.
 #pragma once
 
 #include <array>
@@ -14,6 +16,7 @@
 namespace ftfw::vrrp {
 
 enum class NoticeKind : std::uint8_t {
+  malformed,                // a packet for us that no router sends; one notice a class
   version_mismatch,         // both sides ignore each other: two primaries
   authentication_mismatch,  // likewise
   interval_mismatch,        // likewise (version 2)
@@ -23,7 +26,7 @@ enum class NoticeKind : std::uint8_t {
   preemption_blocked,       // a lower priority is Active, and why it may stay
   lateness,                 // this machine was not run in time
 };
-inline constexpr std::size_t kNoticeKindCount = 8;
+inline constexpr std::size_t kNoticeKindCount = 9;
 inline constexpr Duration kNoticeQuiet = 60s;
 
 struct Notice {
@@ -32,17 +35,21 @@ struct Notice {
   std::string text;        // complete by itself: names the leg and the other side
 };
 
+// The kind of notice that a dropped packet deserves, if any.
+std::optional<NoticeKind> notice_for(RejectReason reason);
+
 // The running episodes of one leg.
 class NoticeEpisodes {
  public:
-  // Notes that it happens; true if this is news.
+  // Each notes that it happens; true if this is news.
   bool happens(Instant now, NoticeKind kind);
+  bool happens(Instant now, const Rejected& rejected);
 
  private:
-  std::array<std::optional<Instant>, kNoticeKindCount> last_{};
+  using Last = std::optional<Instant>;
+  std::array<Last, kNoticeKindCount> kinds_{};
+  std::array<Last, kRejectReasonCount> rejected_{};
+  std::array<Last, kDecodeErrorCount> malformed_{};
 };
-
-// The kind of notice that a dropped packet deserves, if any.
-std::optional<NoticeKind> notice_for(RejectReason reason);
 
 }  // namespace ftfw::vrrp

@@ -26,6 +26,11 @@ std::string to_string(const Cause& cause, const Settings& settings) {
       return fmt::format("link of {} lost", leg());
     case Cause::Kind::link_restored:
       return fmt::format("link of {} restored", leg());
+    case Cause::Kind::tracked_interface_lost:
+      return fmt::format("tracked interface {} lost", settings.tracked_interfaces.at(cause.router).interface);
+    case Cause::Kind::tracked_interface_restored:
+      return fmt::format("tracked interface {} restored",
+                         settings.tracked_interfaces.at(cause.router).interface);
     case Cause::Kind::lateness:
       return "this machine was not run in time";
     case Cause::Kind::released:

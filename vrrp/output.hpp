@@ -14,24 +14,28 @@
 
 namespace ftfw::vrrp {
 
-// To 224.0.0.18 with TTL 255, from the leg's primary address.
+// With TTL (hop limit) 255, from the leg's primary address. One to the group of the leg's family, or one to
+// each unicast peer.
 struct SendAdvertisement {
   std::size_t router = 0;
   ByteVector packet;
+  IpAddress destination;
 };
 
 // Why the state changed.
 struct Cause {
   enum class Kind : std::uint8_t {
     started,
-    claimed_at_start,      // --role primary, or the owner's priority
-    silence,               // nobody was heard for the down interval
-    priority_zero,         // the Active router released
-    preempted,             // a lower priority was Active
-    better_advertisement,  // router: the leg it came on
-    link_lost,             // router: the leg
-    link_restored,         // router: the last leg that came back
-    lateness,              // this machine slept longer than the others wait
+    claimed_at_start,            // --role primary, or the owner's priority
+    silence,                     // nobody was heard for the down interval
+    priority_zero,               // the Active router released
+    preempted,                   // a lower priority was Active
+    better_advertisement,        // router: the leg it came on
+    link_lost,                   // router: the leg
+    link_restored,               // router: the last leg that came back
+    tracked_interface_lost,      // router: index into Settings::tracked_interfaces
+    tracked_interface_restored,  // likewise
+    lateness,                    // this machine slept longer than the others wait
     released,
     stopped,
   };

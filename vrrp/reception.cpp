@@ -27,30 +27,60 @@ AddressMatch compare(std::vector<IpAddress> ours, std::vector<IpAddress> theirs)
   return common.empty() ? AddressMatch::disjoint : AddressMatch::differs;
 }
 
-std::expected<Accepted, RejectReason> check(const Settings& settings, const RouterSettings& router,
-                                            const std::optional<IpAddress>& own_address,
-                                            const ReceivedPacket& packet, RouterCounters& counters) {
-  const auto reject = [](RejectReason reason) { return std::unexpected(reason); };
+bool contains(const std::vector<IpAddress>& addresses, const IpAddress& address) {
+  return std::ranges::find(addresses, address) != addresses.end();
+}
+
+// A multicast leg takes what was sent to its group, a unicast leg what was sent to itself.
+bool is_for_us(const RouterSettings& router, const std::optional<IpAddress>& own_address,
+               const IpAddress& destination) {
+  return router.unicast.empty() ? destination == multicast_group(router.family())
+                                : destination == own_address;
+}
+
+bool may_speak(const RouterSettings& router, const IpAddress& source) {
+  if (!router.unicast.empty() && !contains(router.unicast, source)) return false;
+  return router.allowed_sources.empty() || contains(router.allowed_sources, source);
+}
+
+void count_checksum(ChecksumForm form, RouterCounters& counters) {
+  switch (form) {
+    case ChecksumForm::message_only:
+      ++counters.checksum_message_only;
+      break;
+    case ChecksumForm::pseudo_header:
+      ++counters.checksum_pseudo_header;
+      break;
+    case ChecksumForm::pseudo_header_of_group:
+      ++counters.checksum_pseudo_header_of_group;
+      break;
+  }
+}
+
+// Where it was sent and by whom are judged after the id: another virtual router on the same interface may
+// well speak unicast, or with other peers.
+std::expected<Accepted, Rejected> check(const Settings& settings, const RouterSettings& router,
+                                        const std::optional<IpAddress>& own_address,
+                                        const ReceivedPacket& packet, RouterCounters& counters) {
+  const auto reject = [](RejectReason reason) { return std::unexpected(Rejected{reason}); };
   if (packet.ttl != kTtl) return reject(RejectReason::wrong_ttl);
   if (own_address && packet.source == *own_address) return reject(RejectReason::own_packet);
-  if (packet.destination != multicast_group_ipv4()) return reject(RejectReason::wrong_destination);
   auto decoded = decode(packet.payload, packet.source, packet.destination);
-  if (!decoded) {
-    ++counters[decoded.error()];
-    return reject(RejectReason::malformed);
-  }
+  if (!decoded) return std::unexpected(Rejected{RejectReason::malformed, decoded.error()});
   Advertisement& advertisement = decoded->advertisement;
   if (advertisement.id != router.id) return reject(RejectReason::other_id);
-  if (advertisement.version != settings.version) return reject(RejectReason::version_mismatch);
+  if (!is_for_us(router, own_address, packet.destination)) return reject(RejectReason::wrong_destination);
+  if (!packet.source.is_ipv4() && !packet.source.is_link_local())
+    return reject(RejectReason::source_not_link_local);
+  if (!may_speak(router, packet.source)) return reject(RejectReason::source_not_allowed);
+  if (advertisement.version != version_of(settings, router)) return reject(RejectReason::version_mismatch);
   if (advertisement.version == 2) {
-    if (!same_authentication(settings.pass, advertisement.pass)) {
+    if (!same_authentication(settings.pass, advertisement.pass))
       return reject(RejectReason::authentication_mismatch);
-    }
     if (advertisement.interval != settings.advertisement_interval)
       return reject(RejectReason::interval_mismatch);
   } else {
-    ++(decoded->checksum == ChecksumForm::pseudo_header ? counters.checksum_pseudo_header
-                                                        : counters.checksum_message_only);
+    count_checksum(decoded->checksum, counters);
   }
   const AddressMatch match = compare(router.addresses, advertisement.addresses);
   return Accepted{std::move(advertisement), match};
@@ -58,35 +88,21 @@ std::expected<Accepted, RejectReason> check(const Settings& settings, const Rout
 
 }  // namespace
 
-std::string_view to_string(RejectReason reason) {
-  switch (reason) {
-    case RejectReason::wrong_ttl:
-      return "TTL is not 255";
-    case RejectReason::own_packet:
-      return "own packet";
-    case RejectReason::wrong_destination:
-      return "not sent to the multicast group";
-    case RejectReason::malformed:
-      return "malformed";
-    case RejectReason::other_id:
-      return "another virtual router";
-    case RejectReason::version_mismatch:
-      return "other VRRP version";
-    case RejectReason::authentication_mismatch:
-      return "other authentication";
-    case RejectReason::interval_mismatch:
-      return "other advertisement interval";
-  }
-  return "?";
+std::string to_string(const Rejected& rejected) {
+  std::string text(to_string(rejected.reason));
+  if (rejected.error) text.append(": ").append(to_string(*rejected.error));
+  return text;
 }
 
-std::expected<Accepted, RejectReason> receive(const Settings& settings, const RouterSettings& router,
-                                              const std::optional<IpAddress>& own_address,
-                                              const ReceivedPacket& packet, RouterCounters& counters) {
+std::expected<Accepted, Rejected> receive(const Settings& settings, const RouterSettings& router,
+                                          const std::optional<IpAddress>& own_address,
+                                          const ReceivedPacket& packet, RouterCounters& counters) {
   ++counters.received;
   auto accepted = check(settings, router, own_address, packet, counters);
   if (!accepted) {
-    ++counters[accepted.error()];
+    const Rejected& rejected = accepted.error();
+    ++counters[rejected.reason];
+    if (rejected.error) ++counters[*rejected.error];
     return accepted;
   }
   ++counters.accepted;

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <expected>
+#include <optional>
+#include <string>
 
 #include "vrrp/counters.hpp"
 #include "vrrp/settings.hpp"
@@ -32,9 +34,19 @@ struct Accepted {
   AddressMatch addresses = AddressMatch::same;
 };
 
+// Why a packet was dropped. `error` is set with RejectReason::malformed only, and says how.
+struct Rejected {
+  RejectReason reason = RejectReason::malformed;
+  std::optional<DecodeError> error = {};
+
+  bool operator==(const Rejected&) const = default;
+};
+// "malformed: wrong checksum"
+std::string to_string(const Rejected& rejected);
+
 // own_address: the leg's primary address, if it has one.
-std::expected<Accepted, RejectReason> receive(const Settings& settings, const RouterSettings& router,
-                                              const std::optional<IpAddress>& own_address,
-                                              const ReceivedPacket& packet, RouterCounters& counters);
+std::expected<Accepted, Rejected> receive(const Settings& settings, const RouterSettings& router,
+                                          const std::optional<IpAddress>& own_address,
+                                          const ReceivedPacket& packet, RouterCounters& counters);
 
 }  // namespace ftfw::vrrp

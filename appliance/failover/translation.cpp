@@ -47,7 +47,8 @@ Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool 
   Coordinator::Settings settings;
   settings.budgets.await_peer = std::min(
       settings.budgets.await_peer,
-      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval));
+      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval,
+                                 election.missed_advertisements));
   std::set<Duration> rounds;
   for (const vrrp::ScheduledAnnouncement& announcement :
        vrrp::announcement_schedule(election.routers, election.announcements)) {

@@ -12,7 +12,7 @@ using Kind = Cause::Kind;
 
 namespace {
 
-const Duration kDown = active_down_interval(3, 100, 1s);
+const Duration kDown = active_down_interval(3, 100, 1s, 3);
 const Duration kSkew = skew_time(3, 100, 1s);
 
 // Active at the first instant after `wait` of silence, and not before.
@@ -31,7 +31,7 @@ TEST_CASE("RFC 9568 6.1: Skew_Time is (256 - priority) * Active_Adver_Interval /
 }
 
 TEST_CASE("RFC 9568 6.1: Active_Down_Interval is 3 * Active_Adver_Interval + Skew_Time") {
-  CHECK(active_down_interval(3, 100, 1s) == 3609375us);
+  CHECK(active_down_interval(3, 100, 1s, 3) == 3609375us);
 }
 
 TEST_CASE("RFC 3768 6.1: Skew_Time of version 2 is (256 - priority) / 256 seconds, whatever the interval") {
@@ -127,14 +127,14 @@ TEST_CASE(
   Advertisement fast = node.advertisement(200);
   fast.interval = 100ms;
   node.receive(fast);
-  check_claims_after(node, active_down_interval(3, 100, 100ms));
+  check_claims_after(node, active_down_interval(3, 100, 100ms, 3));
 
   Driver slow_peer(one_leg());
   slow_peer.started();
   Advertisement slow = slow_peer.advertisement(200);
   slow.interval = 5s;
   slow_peer.receive(slow);
-  check_claims_after(slow_peer, active_down_interval(3, 100, 5s));
+  check_claims_after(slow_peer, active_down_interval(3, 100, 5s, 3));
 }
 
 TEST_CASE("RFC 9568 6.4.2: the skew after a priority 0 is that of the learned interval") {
@@ -154,7 +154,7 @@ TEST_CASE("RFC 9568 6.4.2: once Active, the router sends with its own interval a
   Advertisement fast = node.advertisement(200);
   fast.interval = 100ms;
   node.receive(fast);
-  node.advance(active_down_interval(3, 100, 100ms));
+  node.advance(active_down_interval(3, 100, 100ms, 3));
   REQUIRE(node.state() == State::active);
   node.forget();
   node.advance(1s);
@@ -204,7 +204,7 @@ TEST_CASE("RFC 9568 6.4.3: stepping down learns the new Active router's interval
   Advertisement fast = node.advertisement(101);
   fast.interval = 100ms;
   node.receive(fast);
-  check_claims_after(node, active_down_interval(3, 100, 100ms));
+  check_claims_after(node, active_down_interval(3, 100, 100ms, 3));
 }
 
 TEST_CASE("RFC 9568 6.4.3: an equal priority from a greater address makes a Backup") {
@@ -239,7 +239,7 @@ TEST_CASE("RFC 9568 6.4.3: an advertisement of the router itself changes nothing
 TEST_CASE("RFC 3768 6.4: version 2 elects, releases and preempts with its own formulas") {
   Driver node(version_2(one_leg()));
   node.started();
-  check_claims_after(node, active_down_interval(2, 100, 1s));
+  check_claims_after(node, active_down_interval(2, 100, 1s, 3));
   node.hear(200);
   CHECK(node.state() == State::backup);
   node.hear(0);

@@ -1,6 +1,5 @@
 #include "vrrp/linux/announcer.hpp"
 
-#include <arpa/inet.h>
 #include <linux/if_ether.h>
 #include <linux/if_packet.h>
 #include <net/if.h>
@@ -12,6 +11,11 @@
 #include <cstring>
 
 namespace ftfw::vrrp {
+namespace {
+
+constexpr std::size_t kEtherTypeOffset = 12;  // in network order, as the socket address wants it
+
+}  // namespace
 
 Result<Announcer> Announcer::open() {
   // Protocol 0: no frame is ever queued for this socket.
@@ -32,12 +36,13 @@ Result<MacAddress> Announcer::mac_of(const std::string& interface) const {
 }
 
 Status Announcer::send(const std::string& interface, ByteSpan frame) {
+  if (frame.size() < ETH_HLEN) return fail_errno("announce on " + interface, EINVAL);
   const auto index = static_cast<int>(::if_nametoindex(interface.c_str()));
   if (index == 0) return fail_errno("announce on " + interface, errno);
   sockaddr_ll to{};
   to.sll_family = AF_PACKET;
   to.sll_ifindex = index;
-  to.sll_protocol = htons(ETH_P_ARP);
+  std::memcpy(&to.sll_protocol, frame.data() + kEtherTypeOffset, sizeof to.sll_protocol);
   if (::sendto(socket_.get(), frame.data(), frame.size(), MSG_DONTWAIT,
                reinterpret_cast<const sockaddr*>(&to), sizeof to) < 0) {
     return fail_errno("announce on " + interface, errno, Blame::kernel);

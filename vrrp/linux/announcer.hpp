@@ -19,7 +19,7 @@ class Announcer {
   // The MAC with which announcements on this interface speak.
   Result<MacAddress> mac_of(const std::string& interface) const;
 
-  // A whole Ethernet frame. Does not block.
+  // A whole Ethernet frame (ARP, IPv6), on the interface of that name as it is now. Does not block.
   Status send(const std::string& interface, ByteSpan frame);
 
  private:

@@ -69,7 +69,7 @@ LinkWatch::LinkWatch(NetlinkSocket events, std::vector<std::string> interfaces) 
 
 Result<LinkWatch> LinkWatch::open(std::vector<std::string> interfaces) {
   auto events = NetlinkSocket::open({.bus = NETLINK_ROUTE,
-                                     .groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR,
+                                     .groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR,
                                      .receive_buffer_bytes = kSocketBufferBytes,
                                      .blocking = false});
   if (!events) return std::unexpected(events.error());
@@ -104,9 +104,8 @@ Status LinkWatch::dump(std::uint16_t request) {
   nlmsghdr* header = mnl_nlmsg_put_header(bytes.data());
   header->nlmsg_type = request;
   header->nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  // Both requests begin with a family; the kernel takes the longer header for either.
-  auto* family = static_cast<ifinfomsg*>(mnl_nlmsg_put_extra_header(header, sizeof(ifinfomsg)));
-  family->ifi_family = request == RTM_GETADDR ? AF_INET : AF_UNSPEC;
+  // Both requests begin with a family, here none; the kernel takes the longer header for either.
+  mnl_nlmsg_put_extra_header(header, sizeof(ifinfomsg));
   if (auto sent = socket->send(ByteSpan(bytes).first(header->nlmsg_len)); !sent) return sent;
 
   alignas(nlmsghdr) Buffer buffer;
@@ -159,6 +158,23 @@ Result<std::vector<LinkChange>> LinkWatch::read() {
   return changes;
 }
 
+void LinkWatch::Entry::choose_addresses() {
+  state.ipv4.reset();
+  state.link_local.reset();
+  for (const Address& each : addresses) {
+    if (each.address.is_ipv4()) {
+      // The kernel's own choice: the first that is not secondary.
+      const bool primary = (each.flags & IFA_F_SECONDARY) == 0;
+      if (primary && !state.ipv4) state.ipv4 = each.address;
+      continue;
+    }
+    const bool usable = (each.flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) == 0;
+    if (!usable || !each.address.is_link_local()) continue;
+    // Of several the lowest: the kernel lists them in another order than that of its events.
+    if (!state.link_local || each.address < *state.link_local) state.link_local = each.address;
+  }
+}
+
 void LinkWatch::take(const nlmsghdr& message) {
   switch (message.nlmsg_type) {
     case RTM_NEWLINK:
@@ -197,7 +213,7 @@ void LinkWatch::take_link(const nlmsghdr& message) {
 
 void LinkWatch::take_address(const nlmsghdr& message) {
   const auto* header = header_of<ifaddrmsg>(message);
-  if (header == nullptr || header->ifa_family != AF_INET) return;
+  if (header == nullptr) return;
   const auto attributes = attributes_of<IFA_PROTO + 1>(message, sizeof(ifaddrmsg));
   const nlattr* local = attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
   if (local == nullptr) return;
@@ -207,7 +223,7 @@ void LinkWatch::take_address(const nlmsghdr& message) {
                     mnl_attr_get_u8(protocol) == kAddressProtocol;
   if (!address || ours) return;
 
-  const Address taken{*address, header->ifa_prefixlen, (header->ifa_flags & IFA_F_SECONDARY) != 0};
+  const Address taken{*address, header->ifa_prefixlen, header->ifa_flags};
   for (Entry& entry : entries_) {
     if (entry.state.index != static_cast<int>(header->ifa_index)) continue;
     const auto known = std::ranges::find_if(entry.addresses, [&](const Address& each) {
@@ -220,10 +236,7 @@ void LinkWatch::take_address(const nlmsghdr& message) {
     } else {
       entry.addresses.push_back(taken);
     }
-    // The kernel's own choice: the first that is not secondary.
-    const auto primary = std::ranges::find(entry.addresses, false, &Address::secondary);
-    entry.state.primary_address =
-        primary == entry.addresses.end() ? std::nullopt : std::optional(primary->address);
+    entry.choose_addresses();
   }
 }
 

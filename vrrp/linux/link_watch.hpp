@@ -1,6 +1,7 @@
-// Link and primary IPv4 address of named interfaces, kept current by rtnetlink events. Owned and used by one
-// thread. The descriptor never blocks; only a lost event (ENOBUFS) or a new interface makes it read the
-// tables again. Invariant: a virtual address of ours (IFA_PROTO) is never a primary address: it moves.
+// Link, primary IPv4 address and IPv6 link-local address of named interfaces, kept current by rtnetlink
+// events. Owned and used by one thread. The descriptor never blocks; only a lost event (ENOBUFS) or a new
+// interface makes it read the tables again. Invariant: a virtual address of ours (IFA_PROTO) is never the
+// address of an interface: it moves. Sources: rtnetlink(7), RFC 4862 5.4 (tentative addresses).
 #pragma once
 
 #include <cstdint>
@@ -15,11 +16,16 @@
 namespace ftfw::vrrp {
 
 struct LinkState {
-  int index = 0;    // 0: there is no such interface
-  bool up = false;  // administratively up, and with a carrier (IFF_UP and IFF_RUNNING)
-  std::optional<IpAddress> primary_address;
+  int index = 0;                        // 0: there is no such interface
+  bool up = false;                      // administratively up, and with a carrier (IFF_UP and IFF_RUNNING)
+  std::optional<IpAddress> ipv4;        // the primary one
+  std::optional<IpAddress> link_local;  // IPv6; none while duplicate address detection runs or has failed
 
   bool exists() const { return index != 0; }
+  // With which this node speaks as a router of the family.
+  const std::optional<IpAddress>& address(Family family) const {
+    return family == Family::ipv4 ? ipv4 : link_local;
+  }
   bool operator==(const LinkState&) const = default;
 };
 
@@ -46,12 +52,14 @@ class LinkWatch {
   struct Address {
     IpAddress address;
     std::uint8_t prefix_length = 0;
-    bool secondary = false;
+    std::uint32_t flags = 0;  // IFA_F_*
   };
   struct Entry {
     std::string name;
     LinkState state;
     std::vector<Address> addresses;  // in the kernel's order, without our virtual ones
+
+    void choose_addresses();
   };
 
   LinkWatch(NetlinkSocket events, std::vector<std::string> interfaces);

@@ -12,16 +12,26 @@
 namespace ftfw::config {
 namespace {
 
-std::string reference_text() {
-  std::ifstream file(REFERENCE_CONFIG);
+std::string example_text(const std::string& name) {
+  std::ifstream file(std::string(CONFIG_EXAMPLES_DIR) + "/" + name);
   REQUIRE(file.good());
   std::ostringstream text;
   text << file.rdbuf();
   return text.str();
 }
 
+std::string reference_text() {
+  return example_text("reference.toml");
+}
+
 Config reference() {
   const Loaded loaded = load(reference_text());
+  REQUIRE(loaded.config.has_value());
+  return *loaded.config;
+}
+
+Config dual_stack() {
+  const Loaded loaded = load(example_text("dual-stack.toml"));
   REQUIRE(loaded.config.has_value());
   return *loaded.config;
 }
@@ -115,10 +125,7 @@ TEST_CASE("the reference file gives replication into the standby's kernel") {
 }
 
 TEST_CASE("further links, a next key and the event buffer are read") {
-  std::ifstream file(REFERENCE_CONFIG);
-  std::ostringstream text;
-  text << file.rdbuf();
-  std::string source = text.str();
+  std::string source = reference_text();
   const std::string before = "[replication]\n";
   source.insert(source.find(before) + before.size(),
                 "key_file_next = \"/etc/ftfw/next.key\"\n"
@@ -196,6 +203,128 @@ TEST_CASE("the interfaces of the reference file are listed with what they are fo
   CHECK(uses[2].used_for == "replication");
 }
 
+TEST_CASE("the example of both families is read without a diagnostic") {
+  CHECK(load(example_text("dual-stack.toml")).diagnostics.empty());
+}
+
+TEST_CASE("the example of both families gives the timing, the preference and the announcements") {
+  const Vrrp vrrp = dual_stack().vrrp;
+  CHECK(vrrp.missed_advertisements == 3);
+  CHECK(vrrp.checksum == ChecksumForm::pseudo_header);
+  CHECK(vrrp.preempt_delay == 30s);
+  CHECK(vrrp.startup_delay == 5s);
+  CHECK(vrrp.announcements.repeats == 5);
+  CHECK(vrrp.announcements.spacing == 20ms);
+  CHECK(vrrp.announcements.second_burst == 5s);
+  CHECK(vrrp.announcements.refresh == 60s);
+  CHECK(vrrp.announcements.arp == ArpForm::both);
+}
+
+TEST_CASE("the example of both families gives one router per family with the same id") {
+  const SyncGroup group = dual_stack().group;
+  REQUIRE(group.routers.size() == 3);
+  const VirtualRouter& ipv4 = group.routers[0];
+  const VirtualRouter& ipv6 = group.routers[1];
+  CHECK(ipv4.family() == Family::ipv4);
+  CHECK(ipv6.family() == Family::ipv6);
+  CHECK(ipv4.interface == ipv6.interface);
+  CHECK(ipv4.id == ipv6.id);
+  REQUIRE(ipv4.addresses.size() == 2);
+  CHECK(ipv4.addresses[0].address == net("192.168.2.100/24"));
+  CHECK(ipv4.addresses[0].label == "eth1:gw");
+  CHECK(ipv4.addresses[0].scope == AddressScope::global);
+  CHECK(ipv4.addresses[1].label.empty());
+  CHECK(ipv4.up_delay == 2s);
+  REQUIRE(ipv6.addresses.size() == 2);
+  CHECK(ipv6.addresses[0].address == net("fe80::1/64"));
+  CHECK(ipv6.address_interface() == "eth1");
+}
+
+TEST_CASE("the example of both families gives a virtual MAC, excluded addresses and allowed sources") {
+  const VirtualRouter router = dual_stack().group.routers.at(2);
+  CHECK(router.virtual_mac_interface == "vrrp.62");
+  CHECK(router.address_interface() == "vrrp.62");
+  REQUIRE(router.excluded_addresses.size() == 2);
+  CHECK(router.excluded_addresses[0].address == net("fd00::100/64"));
+  CHECK(router.excluded_addresses[1].address == net("192.168.0.102/32"));
+  CHECK(router.excluded_addresses[1].scope == AddressScope::link);
+  CHECK(router.allowed_sources == std::vector<IpAddress>{ip("192.168.0.1"), ip("192.168.0.2")});
+  CHECK(router.unicast.empty());
+}
+
+TEST_CASE("the example of both families gives what is tracked and what is routed") {
+  const SyncGroup group = dual_stack().group;
+  REQUIRE(group.tracked_interfaces.size() == 1);
+  CHECK(group.tracked_interfaces[0].interface == "eth3");
+  CHECK(group.tracked_interfaces[0].weight == -60);
+  CHECK(group.tracked_interfaces[0].up_delay == 2s);
+  REQUIRE(group.tracked_files.size() == 1);
+  CHECK(group.tracked_files[0].path == "/run/ftfw/maintenance");
+  CHECK(group.tracked_files[0].weight == -100);
+  REQUIRE(group.routes.size() == 2);
+  CHECK(group.routes[0].to == net("0.0.0.0/0"));
+  CHECK(group.routes[0].via == ip("192.168.0.254"));
+  CHECK(group.routes[0].interface.empty());
+  CHECK(group.routes[0].source == ip("192.168.0.100"));
+  CHECK(group.routes[0].table == 254);
+  CHECK(group.routes[0].metric == 10);
+  CHECK_FALSE(group.routes[0].mtu.has_value());
+  CHECK(group.routes[1].to == net("::/0"));
+  CHECK(group.routes[1].via == ip("fe80::ff"));
+  CHECK(group.routes[1].interface == "eth0");
+  CHECK(group.routes[1].mtu == 1400);
+}
+
+TEST_CASE("tracked and routed interfaces are listed with what they are for, those of virtual MACs are not") {
+  const auto uses = interfaces_used(dual_stack());
+  const auto use_of = [&](std::string_view name, std::string_view purpose) {
+    return std::ranges::any_of(
+        uses, [&](const InterfaceUse& use) { return use.name == name && use.used_for == purpose; });
+  };
+  CHECK(use_of("eth3", "tracking"));
+  CHECK(use_of("eth0", "the route to ::/0"));
+  CHECK(std::ranges::find(uses, "vrrp.62", &InterfaceUse::name) == uses.end());
+  CHECK(std::ranges::is_sorted(uses, {}, &InterfaceUse::where));
+}
+
+TEST_CASE("a route may leave by the interface of a virtual MAC, which need not exist yet") {
+  std::string text = example_text("dual-stack.toml");
+  text.replace(text.find("via = \"192.168.0.254\""), 0, "interface = \"vrrp.62\"\n");
+
+  const Loaded loaded = load(text);
+
+  REQUIRE(loaded.config.has_value());
+  CHECK(loaded.config->group.routes.at(0).interface == "vrrp.62");
+  const auto uses = interfaces_used(*loaded.config);
+  CHECK(std::ranges::find(uses, "vrrp.62", &InterfaceUse::name) == uses.end());
+}
+
+TEST_CASE("a default route without a next router is one of IPv4") {
+  std::string text(kSmallest);
+  text += "[[sync_group.route]]\nto = \"default\"\ninterface = \"wan\"\n";
+  // TOML appends to the last [[sync_group]] wherever the section stands.
+  const Loaded loaded = load(text);
+  REQUIRE(loaded.config.has_value());
+  CHECK(loaded.config->group.routes.at(0).to == net("0.0.0.0/0"));
+}
+
+TEST_CASE("the interface of an IPv6 router's virtual MAC has a name of its own") {
+  std::string text(kSmallest);
+  text.replace(text.find("[\"10.1.0.1/24\"]"), 15, "[\"fe80::1\"]\nvirtual_mac = true");
+  const Loaded loaded = load(text);
+  REQUIRE(loaded.config.has_value());
+  CHECK(loaded.config->group.routers.at(0).virtual_mac_interface == "vrrp6.1");
+}
+
+TEST_CASE("IPv6 virtual routers are accepted beside version 2") {
+  std::string text(kSmallest);
+  text.replace(text.find("[\"10.1.0.1/24\"]"), 15, "[\"fe80::1\"]");
+  text += "[vrrp]\nversion = 2\n";
+  const Loaded loaded = load(text);
+  CHECK(loaded.diagnostics.empty());
+  CHECK(loaded.config.has_value());
+}
+
 TEST_CASE("what a file leaves out has a working default") {
   const Loaded loaded = load(kSmallest);
   REQUIRE(loaded.diagnostics.empty());
@@ -206,6 +335,12 @@ TEST_CASE("what a file leaves out has a working default") {
   CHECK(config.group.name == "group");
   CHECK(config.group.routers.at(0).name == "lan-1");
   CHECK(config.group.routers.at(0).addresses.at(0).address == net("10.1.0.1/24"));
+  CHECK(config.group.routers.at(0).virtual_mac_interface.empty());
+  CHECK(config.group.routers.at(0).up_delay == 0s);
+  CHECK(config.group.tracked_files.empty());
+  CHECK(config.vrrp.missed_advertisements == 3);
+  CHECK(config.vrrp.checksum == ChecksumForm::pseudo_header);
+  CHECK(config.vrrp.announcements.arp == ArpForm::request);
   CHECK(config.replication.insecure);
   CHECK(config.replication.key_file.empty());
   CHECK(config.replication.port == 3780);
@@ -226,6 +361,11 @@ TEST_CASE("keys beyond the reference file are read") {
   text += "[[firewall.helper]]\nname = \"t\"\ntype = \"tftp\"\n";
   text += "[[firewall.flowtable]]\nname = \"f\"\ndevices = [\"lan\", \"wan\"]\nmode = \"require\"\n";
   text += "[vrrp]\nversion = 3\nadvertisement_interval = \"40.95s\"\npreempt = false\nsync_wait = \"0s\"\n";
+  text += "checksum = \"rfc9568\"\nmissed_advertisements = 100\n";
+  text +=
+      "[vrrp.announcements]\nspacing = \"0s\"\nsecond_burst = \"0s\"\nrefresh = \"0s\"\narp = \"reply\"\n";
+  text += "[[sync_group.track_interface]]\ninterface = \"dmz\"\n";
+  text += "[[sync_group.track_file]]\nfile = \"/run/x\"\n";
 
   const Loaded loaded = load(text);
 
@@ -235,6 +375,14 @@ TEST_CASE("keys beyond the reference file are read") {
   CHECK(config.vrrp.advertisement_interval == 40950ms);
   CHECK_FALSE(config.vrrp.preempt);
   CHECK(config.vrrp.sync_wait == 0s);
+  CHECK(config.vrrp.checksum == ChecksumForm::message_only);
+  CHECK(config.vrrp.missed_advertisements == 100);
+  CHECK(config.vrrp.announcements.spacing == 0s);
+  CHECK(config.vrrp.announcements.second_burst == 0s);
+  CHECK(config.vrrp.announcements.refresh == 0s);
+  CHECK(config.vrrp.announcements.arp == ArpForm::reply);
+  CHECK_FALSE(config.group.tracked_interfaces.at(0).weight.has_value());
+  CHECK(config.group.tracked_files.at(0).weight == 1);
   CHECK_FALSE(config.replication.expectations);
   CHECK(config.replication.protocols == std::vector<std::uint8_t>{17, 47});
   CHECK(config.replication.parked_timeout == 2h);

@@ -1,5 +1,6 @@
 // Drives one vrrp::Engine under a virtual clock: time passes through every deadline, packets are made from
-// values. The node under test is 192.168.2.1 on leg 0 (eth1, id 61) and 192.168.0.1 on leg 1 (eth0, id 62).
+// values. The node under test is 192.168.2.1 on leg 0 (eth1, id 61) and 192.168.0.1 on leg 1 (eth0, id 62),
+// the peer .2 on each; on an IPv6 leg (id 63) they are fe80::1 and fe80::2.
 #pragma once
 
 #include <algorithm>
@@ -35,18 +36,48 @@ inline vrrp::Settings version_2(vrrp::Settings settings) {
   return settings;
 }
 
+inline vrrp::RouterSettings ipv6_router() {
+  return {.name = "VI_6", .interface = "eth1", .id = 63, .addresses = {ip("fe80::100"), ip("2001:db8::100")}};
+}
+inline vrrp::Settings ipv6_leg(std::uint8_t priority = 100) {
+  vrrp::Settings settings;
+  settings.priority = priority;
+  settings.routers = {ipv6_router()};
+  return settings;
+}
+// Both nodes are in the list, as in a file that serves both.
+inline vrrp::Settings unicast_leg(std::uint8_t priority = 100) {
+  vrrp::Settings settings = one_leg(priority);
+  settings.routers[0].unicast = {ip("192.168.2.1"), ip("192.168.2.2"), ip("192.168.2.3")};
+  return settings;
+}
+
 struct Sent {
   Instant at;
   std::size_t router;
   vrrp::Advertisement advertisement;
+  IpAddress destination;
+  vrrp::ChecksumForm checksum;
 };
 
 struct Driver {
   explicit Driver(vrrp::Settings settings) : engine(std::move(settings)) {}
 
-  static IpAddress own_address(std::size_t router) { return ip(router == 0 ? "192.168.2.1" : "192.168.0.1"); }
-  static IpAddress peer_address(std::size_t router) {
+  bool is_ipv4(std::size_t router) const {
+    return engine.settings().routers.at(router).family() == Family::ipv4;
+  }
+  IpAddress own_address(std::size_t router) const {
+    if (!is_ipv4(router)) return ip("fe80::1");
+    return ip(router == 0 ? "192.168.2.1" : "192.168.0.1");
+  }
+  IpAddress peer_address(std::size_t router) const {
+    if (!is_ipv4(router)) return ip("fe80::2");
     return ip(router == 0 ? "192.168.2.2" : "192.168.0.2");
+  }
+  // Where the peer sends to.
+  IpAddress destination(std::size_t router) const {
+    const vrrp::RouterSettings& settings = engine.settings().routers.at(router);
+    return settings.unicast.empty() ? vrrp::multicast_group(settings.family()) : own_address(router);
   }
 
   void links_up() {
@@ -54,6 +85,14 @@ struct Driver {
   }
   void link(std::size_t router, bool usable) {
     engine.on_link(now, router, usable, own_address(router));
+    drain();
+  }
+  void tracked(std::size_t index, bool up) {
+    engine.on_tracked_interface(now, index, up);
+    drain();
+  }
+  void adjust(int adjustment) {
+    engine.set_priority_adjustment(now, adjustment);
     drain();
   }
   Driver& started() {
@@ -89,21 +128,22 @@ struct Driver {
 
   vrrp::Advertisement advertisement(std::uint8_t priority, std::size_t router = 0) const {
     const vrrp::Settings& settings = engine.settings();
-    return {.version = settings.version,
+    const std::uint8_t version = vrrp::version_of(settings, settings.routers.at(router));
+    return {.version = version,
             .id = settings.routers.at(router).id,
             .priority = priority,
             .interval = settings.advertisement_interval,
             .addresses = settings.routers.at(router).addresses,
-            .pass = settings.pass};
+            .pass = version == 2 ? settings.pass : std::nullopt};
   }
   void receive(const vrrp::Advertisement& advertisement, std::size_t router = 0,
                std::optional<IpAddress> source = std::nullopt) {
     const IpAddress from = source.value_or(peer_address(router));
-    const ByteVector pdu = vrrp::encode(advertisement, from, vrrp::multicast_group_ipv4());
+    const ByteVector pdu = vrrp::encode(advertisement, from, destination(router));
     receive_bytes(pdu, router, from);
   }
   void receive_bytes(ByteSpan pdu, std::size_t router, const IpAddress& source, std::uint8_t ttl = 255) {
-    engine.on_packet(now, router, {source, vrrp::multicast_group_ipv4(), ttl, pdu});
+    engine.on_packet(now, router, {source, destination(router), ttl, pdu});
     drain();
   }
   void hear(std::uint8_t priority, std::size_t router = 0) {
@@ -139,9 +179,9 @@ struct Driver {
   void drain() {
     for (vrrp::Output& output : engine.take_outputs()) {
       if (const auto* send = std::get_if<vrrp::SendAdvertisement>(&output)) {
-        const auto decoded =
-            vrrp::decode(send->packet, own_address(send->router), vrrp::multicast_group_ipv4());
-        sent.push_back({now, send->router, decoded.value().advertisement});
+        const vrrp::Decoded decoded =
+            vrrp::decode(send->packet, own_address(send->router), send->destination).value();
+        sent.push_back({now, send->router, decoded.advertisement, send->destination, decoded.checksum});
       }
       all.push_back(std::move(output));
     }

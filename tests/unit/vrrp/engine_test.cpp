@@ -13,7 +13,7 @@ using Kind = Cause::Kind;
 
 namespace {
 
-const Duration kDown = active_down_interval(3, 100, 1s);
+const Duration kDown = active_down_interval(3, 100, 1s, 3);
 const Duration kSkew = skew_time(3, 100, 1s);
 
 }  // namespace

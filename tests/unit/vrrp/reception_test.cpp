@@ -13,8 +13,8 @@ namespace {
 struct Reception {
   explicit Reception(Settings given) : settings(std::move(given)) {}
 
-  std::expected<Accepted, RejectReason> operator()(const Advertisement& advertisement, std::uint8_t ttl = 255,
-                                                   const char* destination = "224.0.0.18") {
+  std::expected<Accepted, Rejected> operator()(const Advertisement& advertisement, std::uint8_t ttl = 255,
+                                               const char* destination = "224.0.0.18") {
     const ByteVector pdu = encode(advertisement, source, ip(destination));
     return receive(settings, settings.routers[0], ip("192.168.2.1"), {source, ip(destination), ttl, pdu},
                    counters);
@@ -43,7 +43,7 @@ TEST_CASE("each reason to drop a packet has its own counter") {
   const auto expect = [&](RejectReason reason, const auto& result) {
     CAPTURE(to_string(reason));
     REQUIRE_FALSE(result);
-    CHECK(result.error() == reason);
+    CHECK(result.error().reason == reason);
     CHECK(reception.counters[reason] == 1);
   };
   expect(RejectReason::wrong_ttl, reception(good, 254));
@@ -76,9 +76,9 @@ TEST_CASE("a password where none is configured, and none where one is, is a mism
   Settings plain = with.settings;
   plain.pass.reset();
   Reception without(plain);
-  CHECK(without(advertisement).error() == RejectReason::authentication_mismatch);
+  CHECK(without(advertisement).error().reason == RejectReason::authentication_mismatch);
   advertisement.pass.reset();
-  CHECK(with(advertisement).error() == RejectReason::authentication_mismatch);
+  CHECK(with(advertisement).error().reason == RejectReason::authentication_mismatch);
   CHECK(without(advertisement));
 }
 

@@ -14,10 +14,10 @@ TEST_CASE("skew and down interval of version 2 and 3") {
   CHECK(skew_time(2, 80, 3s) == 687500us);
   CHECK(skew_time(3, 100, 100ms) == 60937500ns);
   CHECK(skew_time(3, 254, 1s) == 7812500ns);
-  CHECK(active_down_interval(2, 100, 1s) == 3609375us);
-  CHECK(active_down_interval(2, 80, 3s) == 9687500us);
-  CHECK(active_down_interval(3, 100, 100ms) == 360937500ns);
-  CHECK(active_down_interval(3, 100, 10ms) == 36093750ns);
+  CHECK(active_down_interval(2, 100, 1s, 3) == 3609375us);
+  CHECK(active_down_interval(2, 80, 3s, 3) == 9687500us);
+  CHECK(active_down_interval(3, 100, 100ms, 3) == 360937500ns);
+  CHECK(active_down_interval(3, 100, 10ms, 3) == 36093750ns);
 }
 
 TEST_CASE("a higher priority waits less, for every priority and both versions") {

@@ -54,6 +54,17 @@ class TwoNamespaces {
     });
   }
 
+  // fe80::1 on left0 and fe80::2 on right0, usable at once and the only ones.
+  void set_link_local() {
+    const auto set = [](const std::string& interface, const std::string& address) {
+      run("sysctl -qw net.ipv6.conf." + interface + ".addr_gen_mode=1");
+      run("ip -6 address flush dev " + interface);
+      run("ip address add " + address + "/64 dev " + interface + " nodad");
+    };
+    set("left0", "fe80::1");
+    in_right([&] { set("right0", "fe80::2"); });
+  }
+
   static void run(const std::string& command) {
     if (std::system(command.c_str()) != 0) throw std::runtime_error("failed: " + command);
   }
