@@ -258,7 +258,8 @@ void ReplicationThread::trouble(std::string text) {
   reports_.post(Trouble{std::move(text)});
 }
 
-// Once per episode. That the peer is silent on every link is told as the peer's loss.
+// Once per episode, and again when the interface comes to something else. That the peer is silent on every
+// link is told as the peer's loss.
 void ReplicationThread::tell_links(Instant now, const std::vector<sync::LinkStatus>& links) {
   link_troubles_.resize(links.size());
   for (std::size_t i = 0; i < links.size(); ++i) {
@@ -271,8 +272,9 @@ void ReplicationThread::tell_links(Instant now, const std::vector<sync::LinkStat
     if (!known.since) known.since = now;
     const bool interface_fails = link.condition <= sync::LinkCondition::no_carrier;
     const bool only_this = peer_alive_ && now - *known.since >= kLinkSearch;
-    if (known.told || !(interface_fails || only_this)) continue;
-    known.told = true;
+    const bool news = !known.told || (interface_fails && known.told != link.condition);
+    if (!news || !(interface_fails || only_this)) continue;
+    known.told = link.condition;
     trouble(fmt::format("dedicated link {}: {}{}", link.interface, sync::name_of(link.condition),
                         link.trouble.empty() ? "" : " (" + link.trouble + ")"));
   }

@@ -51,7 +51,7 @@ class ReplicationThread {
   // What was said about a link that is not sound.
   struct LinkTrouble {
     std::optional<Instant> since;
-    bool told = false;
+    std::optional<sync::LinkCondition> told;
   };
 
   sync::Engine engine_;

@@ -17,7 +17,6 @@ namespace ftfw::sync {
 namespace {
 
 using ftfw::test::TwoNamespaces;
-using ftfw::test::within;
 using testing::address;
 
 constexpr Duration kLimit = 10s;
