@@ -11,14 +11,17 @@
 #include "appliance/capture_thread.hpp"
 #include "appliance/control_socket.hpp"
 #include "appliance/failover/coordinator.hpp"
+#include "appliance/holdings.hpp"
 #include "appliance/lease_thread.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
 #include "appliance/replication_thread.hpp"
 #include "appliance/status.hpp"
 #include "appliance/step_runner.hpp"
+#include "appliance/tracked_files.hpp"
 #include "appliance/vrrp_thread.hpp"
 #include "config/model.hpp"
+#include "vrrp/linux/own_watch.hpp"
 
 namespace ftfw {
 
@@ -29,7 +32,8 @@ struct ApplianceParts {
   vrrp::Settings election;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
-  vrrp::VirtualAddresses kernel_addresses;
+  Holdings holdings;
+  vrrp::OwnWatch own_watch;
   vrrp::VirtualAddresses lease_addresses;
   vrrp::Announcer announcer;
   sync::Settings replication;
@@ -55,6 +59,10 @@ class Appliance {
   void read_vrrp();
   void read_replication();
   void read_lease();
+  void read_files();
+  void read_own_watch();
+  std::vector<std::string> put_addresses_back();
+  std::vector<std::string> put_routes_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
   void on_report(const vrrp::ActivePeerHeard& heard);
@@ -67,6 +75,7 @@ class Appliance {
   void on_report(const sync::Notice& notice);
   void on_report(const LeaseLapsed& lapsed);
   void on_report(const LeaseFailed& failed);
+  void on_report(const PriorityAdjusted& adjusted);
 
   void drain_vrrp();
   void carry_out_outputs();
@@ -90,12 +99,13 @@ class Appliance {
   ReplicationReports from_replication_{1024};  // replication -> failover
   CapturedBatches captured_{8192};             // capture     -> replication
   LeaseReports from_lease_{64};                // lease       -> failover
+  TrackedFileReports from_files_{64};          // files       -> failover
   LeaseBook lease_;                            // failover, lease
   Sender<VrrpCommand> vrrp_orders_{to_vrrp_};
   Sender<ReplicationCommand> replication_orders_{to_replication_};
 
-  std::vector<vrrp::VirtualAddress> addresses_;
-  vrrp::VirtualAddresses kernel_addresses_;
+  Holdings holdings_;
+  vrrp::OwnWatch own_watch_;
   vrrp::Announcer announcer_;
   UniqueFd signals_;
   EventLoop loop_;
@@ -103,6 +113,7 @@ class Appliance {
   StepRunner steps_;
   VrrpThread vrrp_;
   LeaseThread lease_thread_;
+  TrackedFiles files_;
   CaptureThread capture_;
   ReplicationThread replication_;
   ControlSocket control_;

@@ -13,7 +13,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <set>
 #include <utility>
 
 #include "appliance/appliance.hpp"
@@ -124,24 +123,6 @@ Result<std::uint64_t> random_instance() {
   return instance;
 }
 
-// What a former run left on our interfaces and this configuration does not have. What it does have is adopted
-// or removed with the first role.
-Status remove_strange_leftovers(vrrp::VirtualAddresses& kernel, const config::Config& config) {
-  std::vector<std::string> interfaces;
-  std::set<std::pair<std::string, IpPrefix>> ours;
-  for (const config::VirtualRouter& router : config.group.routers) {
-    interfaces.push_back(router.interface);
-    for (const config::VirtualAddress& address : router.addresses)
-      ours.emplace(router.interface, address.address);
-  }
-  auto standing = kernel.list_own(interfaces);
-  if (!standing) return std::unexpected(standing.error());
-  std::erase_if(*standing, [&ours](const vrrp::VirtualAddress& address) {
-    return ours.contains({address.interface, address.address});
-  });
-  return kernel.remove(*standing);
-}
-
 void fill_board(StatusBoard& board, const config::Config& config, const config::Node& node,
                 const config::Node& peer, const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
@@ -149,13 +130,14 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
   board.peer = peer.name;
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
-  for (const config::VirtualRouter& router : config.group.routers) {
-    for (const config::VirtualAddress& virtual_address : router.addresses) {
-      const IpPrefix& address = virtual_address.address;
-      board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) +
-                                " on " + router.interface);
-    }
+  board.configured_priority = node.priority;
+  for (const vrrp::VirtualAddress& one : addresses_of(config.group)) {
+    const IpPrefix& address = one.address;
+    board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) +
+                              " on " + one.interface);
   }
+  for (const config::VirtualRoute& route : config.group.routes)
+    board.routes.push_back(vrrp::to_string(route));
   for (const Sysctl& setting : sysctls.settings()) {
     board.sysctls.push_back({setting.name, setting.wanted, setting.found, setting.why});
   }
@@ -307,13 +289,14 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   const RestoreSysctls restore(sysctls);
   if (const Status applied = sysctls.apply(); !applied) return refuse(applied.error());
 
-  auto kernel_addresses = vrrp::VirtualAddresses::open();
-  if (!kernel_addresses) return refuse(kernel_addresses.error());
+  auto holdings = Holdings::open(config.group);
+  if (!holdings) return refuse(holdings.error());
+  // Before the leftovers go, so that nothing that goes later is missed.
+  auto own_watch = vrrp::OwnWatch::open();
+  if (!own_watch) return refuse(own_watch.error());
+  if (const Status prepared = holdings->prepare(); !prepared) return refuse(prepared.error());
   auto lease_addresses = vrrp::VirtualAddresses::open();
   if (!lease_addresses) return refuse(lease_addresses.error());
-  if (const Status removed = remove_strange_leftovers(*kernel_addresses, config); !removed) {
-    return refuse(removed.error());
-  }
   auto announcer = vrrp::Announcer::open();
   if (!announcer) return refuse(announcer.error());
   const auto facts = sync::read_kernel_facts();
@@ -345,7 +328,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
                        .ruleset = std::move(firewall->ruleset),
                        .loader = firewall->loader,
-                       .kernel_addresses = std::move(*kernel_addresses),
+                       .holdings = std::move(*holdings),
+                       .own_watch = std::move(*own_watch),
                        .lease_addresses = std::move(*lease_addresses),
                        .announcer = std::move(*announcer),
                        .replication = std::move(replication),

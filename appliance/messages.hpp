@@ -22,7 +22,10 @@ struct SetInSync {
 };
 struct ReleaseClaim {};  // priority 0 on every leg, no further claim
 struct StartClaims {};   // listen and elect again
-using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims>;
+struct AdjustPriority {
+  int adjustment = 0;  // by tracked files
+};
+using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims, AdjustPriority>;
 using VrrpCommands = Mailbox<VrrpCommand>;
 
 // ---- vrrp -> failover

@@ -56,6 +56,14 @@ nlohmann::json object_of(const std::vector<std::pair<std::string, std::uint64_t>
   return object;
 }
 
+// "80", or "60 (configured 80; /run/maintenance holds -20)"
+std::string priority_text(const StatusBoard& board) {
+  if (board.vrrp.priority == board.configured_priority && board.priority_reason.empty())
+    return fmt::format("{}", board.vrrp.priority);
+  return fmt::format("{} (configured {}{}{})", board.vrrp.priority, board.configured_priority,
+                     board.priority_reason.empty() ? "" : "; ", board.priority_reason);
+}
+
 }  // namespace
 
 void StatusBoard::alarm(std::string text) {
@@ -88,14 +96,22 @@ std::string render_text(const StatusBoard& board, Instant now) {
                          std::chrono::duration_cast<std::chrono::seconds>(board.lease).count())
            : "not held");
   line("  rules        {}", board.rules);
-  line("  sync group   {}, priority {}, epoch {}", board.group, board.vrrp.priority, board.epoch);
+  if (!board.routes.empty()) line("  routes       {}", fmt::join(board.routes, ", "));
+  if (board.put_back > 0)
+    line("  put back     {} (addresses or routes that another program removed)", board.put_back);
+  line("  sync group   {}, priority {}, epoch {}", board.group, priority_text(board), board.epoch);
   for (const RouterStatus& router : board.vrrp.routers) {
-    line("    {} ({}, id {}): link {}, {}", router.name, router.interface, router.id,
-         router.link_usable ? "up" : "DOWN",
+    line("    {} ({}, id {}{}): link {}, {}", router.name, router.interface, router.id,
+         router.virtual_mac.empty() ? "" : ", " + router.virtual_mac, router.link_usable ? "up" : "DOWN",
          router.heard ? fmt::format("heard {} {:.1f} s ago", router.active,
                                     in_milliseconds(now - *router.heard) / 1000)
                       : "no other Active heard");
     if (!router.counters.empty()) line("      {}", figures(router.counters));
+  }
+  for (const TrackedInterfaceStatus& tracked : board.vrrp.tracked) {
+    line(
+        "    tracked {}: {}{}", tracked.interface, tracked.up ? "up" : "DOWN",
+        tracked.weight ? fmt::format(" (priority {:+} while down)", *tracked.weight) : " (fault while down)");
   }
   line("  replication  {}{}{}", replication.source ? "source" : "replica",
        replication.figures.empty() ? "" : ": ", figures(replication.figures));
@@ -127,6 +143,8 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["addresses"] = board.addresses;
   out["addresses_held"] = board.addresses_held;
   out["lease_seconds"] = std::chrono::duration<double>(board.lease).count();
+  out["routes"] = board.routes;
+  out["put_back"] = board.put_back;
   out["rules"] = board.rules;
   out["last_transition"] = board.last_transition;
   const ReplicationStatus& replication = board.replication;
@@ -158,13 +176,23 @@ std::string render_json(const StatusBoard& board, Instant now) {
     nlohmann::ordered_json item = {{"name", router.name},     {"interface", router.interface},
                                    {"id", router.id},         {"link", router.link_usable},
                                    {"active", router.active}, {"counters", object_of(router.counters)}};
+    if (!router.virtual_mac.empty()) item["virtual_mac"] = router.virtual_mac;
     if (router.heard) item["heard_seconds_ago"] = std::chrono::duration<double>(now - *router.heard).count();
     routers.push_back(std::move(item));
+  }
+  nlohmann::ordered_json tracked_interfaces = nlohmann::ordered_json::array();
+  for (const TrackedInterfaceStatus& tracked : board.vrrp.tracked) {
+    nlohmann::ordered_json item = {{"interface", tracked.interface}, {"up", tracked.up}};
+    if (tracked.weight) item["weight"] = *tracked.weight;
+    tracked_interfaces.push_back(std::move(item));
   }
   out["sync_group"] = {{"name", board.group},
                        {"state", board.vrrp.state},
                        {"priority", board.vrrp.priority},
-                       {"virtual_routers", std::move(routers)}};
+                       {"configured_priority", board.configured_priority},
+                       {"priority_reason", board.priority_reason},
+                       {"virtual_routers", std::move(routers)},
+                       {"tracked_interfaces", std::move(tracked_interfaces)}};
   nlohmann::ordered_json alarms = nlohmann::ordered_json::array();
   for (const AlarmStatus& alarm : board.alarms) {
     alarms.push_back(

@@ -25,13 +25,21 @@ struct RouterStatus {
   bool link_usable = false;
   std::string active;            // address of the node last heard as Active here, empty: none
   std::optional<Instant> heard;  // when
+  std::string virtual_mac;       // empty: that of the interface
   std::vector<std::pair<std::string, std::uint64_t>> counters;
+};
+
+struct TrackedInterfaceStatus {
+  std::string interface;
+  bool up = false;
+  std::optional<int> weight;
 };
 
 struct VrrpStatus {
   std::string state;
-  std::uint8_t priority = 0;
+  std::uint8_t priority = 0;  // effective
   std::vector<RouterStatus> routers;
+  std::vector<TrackedInterfaceStatus> tracked;
 };
 
 struct ReplicationLinkStatus {
@@ -79,7 +87,11 @@ struct StatusBoard {
   std::string cause;
   WallTime since = std::chrono::system_clock::now();
   std::uint64_t epoch = 0;
+  std::uint8_t configured_priority = 0;
+  std::string priority_reason;  // of the tracked files; empty: none says anything
   std::vector<std::string> addresses;
+  std::vector<std::string> routes;
+  std::uint64_t put_back = 0;  // addresses and routes that somebody else removed
   bool addresses_held = false;
   Duration lease{};
   std::string rules;            // "asleep behind the guard", "active"

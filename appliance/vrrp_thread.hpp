@@ -29,13 +29,14 @@ class VrrpThread {
 
  private:
   void read_links();
-  void use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated);
+  void use_link(Instant now, const vrrp::LinkChange& change);
   void read_packets(std::size_t router);
   void send(const vrrp::SendAdvertisement& advertisement);
   void obey_commands();
   void carry_out_outputs();
   void report_status(Instant now);
   std::optional<Instant> next_deadline() const;
+  Instant time_now();
 
   vrrp::Engine engine_;
   VrrpCommands& commands_;
@@ -51,6 +52,7 @@ class VrrpThread {
   };
   std::vector<SendFailures> send_failures_;  // per router
   Instant next_status_{};
+  Duration suspended_{};  // since the start of the machine, when last asked
 };
 
 }  // namespace ftfw

@@ -56,6 +56,9 @@ class Engine {
   void on_tracked_interface(Instant now, std::size_t tracked, bool up);
   void on_packet(Instant now, std::size_t router, const ReceivedPacket& packet);
   void on_timer(Instant now);
+  // The machine was suspended for so long, in which the clock of `now` stood still (CLOCK_MONOTONIC does,
+  // CLOCK_BOOTTIME does not). Call it before anything else that follows the sleep.
+  void on_suspended(Instant now, Duration asleep);
 
   // What is added to the configured priority besides the tracked interfaces: the sum of the tracked files.
   void set_priority_adjustment(Instant now, int adjustment);
@@ -117,7 +120,7 @@ class Engine {
   void advertise_on_all(Instant now, std::uint8_t priority);
   std::vector<IpAddress> destinations(std::size_t router) const;
   void arm_down_timers(Instant now, DownWait wait = DownWait::down_interval);
-  void check_own_lateness(Instant now);
+  void check_own_lateness(Instant now, Duration asleep = {});
   bool listen_again_when_late(Instant now, Instant due);
   std::optional<Instant> election_deadline() const;
   bool may_claim() const;

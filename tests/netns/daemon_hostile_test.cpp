@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <string>
 
 #include "tests/netns/daemon_live_pair.hpp"
@@ -79,7 +80,7 @@ class VrrpStranger {
   UniqueFd socket_;
 };
 
-std::uint64_t vrrp_counter(const Json& status, const char* name) {
+std::uint64_t vrrp_counter(const Json& status, const std::string& name) {
   return status["sync_group"]["virtual_routers"][0]["counters"][name];
 }
 
@@ -110,16 +111,18 @@ Bytes client_hello(std::uint32_t number) {
   return record(22, 0, number, message, message.size());
 }
 
-// Both firewalls saw exactly so many packets that they rejected, and so many of these malformed.
+// Both firewalls counted exactly so many packets under each of these names.
 void check_counted(LivePair& pair, const Json& first_before, const Json& second_before,
-                   std::uint64_t rejected, std::uint64_t malformed) {
+                   const std::map<std::string, std::uint64_t>& rejected) {
   for (const Node node : {Node::fw_1, Node::fw_2}) {
     const Json& before = node == Node::fw_1 ? first_before : second_before;
     const bool counted = pair.wait_status(
         node,
         [&](const Json& now) {
-          return vrrp_counter(now, "rejected") == vrrp_counter(before, "rejected") + rejected &&
-                 vrrp_counter(now, "malformed") == vrrp_counter(before, "malformed") + malformed;
+          return std::ranges::all_of(rejected, [&](const auto& counter) {
+            const auto& [name, count] = counter;
+            return vrrp_counter(now, name) == vrrp_counter(before, name) + count;
+          });
         },
         kPublished);
     CAPTURE(before["sync_group"].dump());
@@ -162,7 +165,20 @@ TEST_CASE(
         Advertisement{.version_and_type = 0x21, .interval = 1, .tail = std::string(8, '\0')}.bytes());
   }
 
-  check_counted(pair, first, second, 12 * kRounds, 9 * kRounds);
+  check_counted(pair, first, second,
+                {{"malformed", 9 * kRounds},
+                 {"shorter than the header", kRounds},
+                 {"unknown version", kRounds},
+                 {"not an advertisement", kRounds},
+                 {"virtual router id 0", kRounds},
+                 {"no address", kRounds},
+                 {"shorter than its address count says", kRounds},
+                 {"longer than its address count says", kRounds},
+                 {"interval 0", kRounds},
+                 {"wrong checksum", kRounds},
+                 {"TTL is not 255", kRounds},
+                 {"another virtual router", kRounds},
+                 {"other VRRP version", kRounds}});
   pair.check_unimpressed();
 }
 
@@ -182,7 +198,13 @@ TEST_CASE(
   stranger.send(Advertisement{}.bytes());
   stranger.send(Advertisement{.version_and_type = 0x21, .interval = 0x0201, .tail = "papas_co"}.bytes());
 
-  check_counted(pair, first, second, 6, 1);
+  check_counted(pair, first, second,
+                {{"malformed", 1},
+                 {"unknown type of authentication", 1},
+                 {"TTL is not 255", 1},
+                 {"other authentication", 2},
+                 {"other advertisement interval", 1},
+                 {"other VRRP version", 1}});
   pair.check_unimpressed();
 }
 
