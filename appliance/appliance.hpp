@@ -38,7 +38,7 @@ struct ApplianceParts {
   vrrp::Announcer announcer;
   sync::Settings replication;
   std::uint64_t instance;
-  std::unique_ptr<sync::Channel> channel;
+  std::unique_ptr<sync::LinkSet> links;
   sync::ConntrackTable table;
   sync::Capture capture;
   ControlSocket control;

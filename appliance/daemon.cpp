@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -24,6 +25,7 @@
 #include "config/node_choice.hpp"
 #include "config/source_file.hpp"
 #include "firewall/listing.hpp"
+#include "sync/linux/helper_probe.hpp"
 #include "sync/linux/kernel_facts.hpp"
 
 namespace ftfw {
@@ -155,6 +157,30 @@ class RestoreSysctls {
   Sysctls& sysctls_;
 };
 
+// Each helper of the policy whose flows are replicated, once.
+std::vector<std::string> find_kernel_defects(const config::Config& config) {
+  const std::vector<std::uint8_t>& protocols = config.replication.protocols;
+  std::set<std::pair<std::string, std::uint8_t>> helpers;
+  for (const config::Helper& helper : config.firewall.helpers) {
+    const bool replicated =
+        protocols.empty() || std::ranges::find(protocols, helper.protocol) != protocols.end();
+    if (replicated) helpers.emplace(helper.type, helper.protocol);
+  }
+  utsname system{};
+  ::uname(&system);
+  std::vector<std::string> defects;
+  for (const auto& [helper, protocol] : helpers) {
+    const auto fate = sync::probe_helper(helper, protocol);
+    if (!fate) {
+      log::warning("whether flows keep their helper is not known: " + fate.error().text);
+    } else if (*fate == sync::HelperFate::lost) {
+      defects.push_back(sync::helper_loss_text(helper, system.release));
+      log::warning(defects.back());
+    }
+  }
+  return defects;
+}
+
 struct Firewall {
   firewall::Loader loader;
   firewall::Ruleset ruleset;
@@ -176,30 +202,59 @@ Started<Firewall> prepare_firewall(const config::Config& config, const std::stri
   return Firewall{std::move(loader), std::move(ruleset)};
 }
 
-Started<std::unique_ptr<sync::Channel>> open_channel(const config::Config& config, const config::Node& node,
-                                                     const config::Node& peer) {
-  sync::ChannelSettings settings{.node = node.name,
-                                 .peer = peer.name,
-                                 .own_address = node.replication_address,
-                                 .peer_address = peer.replication_address,
-                                 .port = config.replication.port,
-                                 .interface = config.replication.interface,
-                                 .insecure = config.replication.insecure};
-  if (config.replication.insecure) {
+Started<ByteVector> read_key(const std::string& path) {
+  const auto key = config::read_key_file(path);
+  if (key) return ByteVector(key->bytes().begin(), key->bytes().end());
+  const bool unusable = key.error().blame == Blame::configuration;
+  return std::unexpected(
+      StartError{unusable ? ExitCode::invalid_configuration : ExitCode::system_refuses, key.error().text});
+}
+
+Started<void> read_keys(const config::Replication& replication, sync::ChannelSettings& settings) {
+  if (replication.insecure) {
     log::warning(
         "insecure = true: flows travel unencrypted and anybody on the dedicated link can forge them");
-  } else {
-    auto key = config::read_key_file(config.replication.key_file);
-    if (!key) {
-      const bool unusable = key.error().blame == Blame::configuration;
-      return std::unexpected(StartError{unusable ? ExitCode::invalid_configuration : ExitCode::system_refuses,
-                                        key.error().text});
-    }
-    settings.key.assign(key->bytes().begin(), key->bytes().end());
+    return {};
   }
-  auto channel = sync::make_channel(std::move(settings));
-  if (!channel) return refuse(channel.error());
-  return std::move(*channel);
+  auto key = read_key(replication.key_file);
+  if (!key) return std::unexpected(key.error());
+  settings.key = std::move(*key);
+  if (replication.key_file_next.empty()) return {};
+  auto next = read_key(replication.key_file_next);
+  if (!next) return std::unexpected(next.error());
+  settings.next_key = std::move(*next);
+  if (settings.next_key == settings.key) {
+    log::warning(replication.key_file_next + " holds the same key as " + replication.key_file +
+                 ": nothing is changed by it");
+  }
+  return {};
+}
+
+std::vector<sync::LinkSettings> link_settings(const config::Config& config, std::size_t own) {
+  std::vector<sync::LinkSettings> links{{.interface = config.replication.interface,
+                                         .own_address = config.nodes[own].replication_address,
+                                         .peer_address = config.nodes[1 - own].replication_address}};
+  for (const config::ReplicationLink& link : config.replication.further_links) {
+    links.push_back({.interface = link.interface,
+                     .own_address = link.addresses[own],
+                     .peer_address = link.addresses[1 - own]});
+  }
+  return links;
+}
+
+Started<std::unique_ptr<sync::LinkSet>> open_links(const config::Config& config, std::size_t own) {
+  sync::ChannelSettings settings{.node = config.nodes[own].name,
+                                 .peer = config.nodes[1 - own].name,
+                                 .port = config.replication.port,
+                                 .insecure = config.replication.insecure};
+  if (const auto read = read_keys(config.replication, settings); !read) return std::unexpected(read.error());
+  auto links = sync::LinkSet::open(std::move(settings), link_settings(config, own));
+  if (!links) return refuse(links.error());
+  for (const sync::LinkStatus& link : (*links)->links()) {
+    if (link.condition != sync::LinkCondition::no_address) continue;
+    log::warning(fmt::format("dedicated link {}: {}, waiting for it", link.interface, link.trouble));
+  }
+  return std::move(*links);
 }
 
 Started<void> start_and_run(const Options& options, const config::Config& config) {
@@ -210,8 +265,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   const config::Node& node = config.nodes[*chosen];
   const config::Node& peer = config.nodes[1 - *chosen];
 
-  auto channel = open_channel(config, node, peer);
-  if (!channel) return std::unexpected(channel.error());
+  auto links = open_links(config, *chosen);
+  if (!links) return std::unexpected(links.error());
   auto signals = take_signals();
   if (!signals) return refuse(signals.error());
   for (const std::string& directory :
@@ -246,17 +301,28 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   if (!announcer) return refuse(announcer.error());
   const auto facts = sync::read_kernel_facts();
   if (!facts) return refuse(facts.error());
+  // Before events are captured: the probe's flow is nobody's.
+  std::vector<std::string> defects = find_kernel_defects(config);
   auto table = sync::ConntrackTable::open();
   if (!table) return refuse(table.error());
-  auto capture = sync::Capture::open({.ignore_port_id = table->port_id()});
+  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
+  replication.normal_timeouts = facts->timeouts;
+  auto capture =
+      sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
+                                      .protocols = replication.protocols,
+                                      .local_addresses = replication.local_addresses},
+                           .expectations = replication.expectations,
+                           .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
+                           .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
-  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
-  replication.normal_timeouts = facts->timeouts;
 
   SharedStatus status;
-  status.with([&](StatusBoard& board) { fill_board(board, config, node, peer, sysctls); });
+  status.with([&](StatusBoard& board) {
+    fill_board(board, config, node, peer, sysctls);
+    board.kernel_defects = std::move(defects);
+  });
   Appliance appliance({.config = config,
                        .peer = peer,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
@@ -268,7 +334,7 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                        .announcer = std::move(*announcer),
                        .replication = std::move(replication),
                        .instance = *instance,
-                       .channel = std::move(*channel),
+                       .links = std::move(*links),
                        .table = std::move(*table),
                        .capture = std::move(*capture),
                        .control = std::move(*control),

@@ -41,6 +41,15 @@ std::string figures(const std::vector<std::pair<std::string, std::uint64_t>>& va
   return text;
 }
 
+std::string link_text(const ReplicationLinkStatus& link) {
+  std::string text = link.interface + ": " + link.condition;
+  if (!link.trouble.empty()) text += " (" + link.trouble + ")";
+  if (link.carries) text += ", carries the flows";
+  if (!link.cipher.empty())
+    text += fmt::format(", {} % delivered, {}, {}", link.delivered_percent, link.cipher, link.key);
+  return text;
+}
+
 nlohmann::json object_of(const std::vector<std::pair<std::string, std::uint64_t>>& values) {
   nlohmann::json object = nlohmann::json::object();
   for (const auto& [name, value] : values) object[name] = value;
@@ -115,6 +124,12 @@ std::string render_text(const StatusBoard& board, Instant now) {
   }
   line("  replication  {}{}{}", replication.source ? "source" : "replica",
        replication.figures.empty() ? "" : ": ", figures(replication.figures));
+  for (const ReplicationLinkStatus& link : replication.links) {
+    line("    link {}", link_text(link));
+    if (!link.counters.empty()) line("      {}", figures(link.counters));
+  }
+  if (!replication.capture.empty()) line("    events {}", figures(replication.capture));
+  for (const std::string& defect : board.kernel_defects) line("  kernel       {}", defect);
   if (!board.last_transition.empty()) line("  last change  {}", board.last_transition);
   for (const AlarmStatus& alarm : board.alarms) line("  alarm        {}  {}", utc(alarm.at), alarm.text);
   if (board.alarms.empty()) line("  alarms       none");
@@ -150,7 +165,21 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["replication"] = {{"role", replication.source ? "source" : "replica"},
                         {"in_sync", replication.in_sync},
                         {"reason", replication.in_sync_reason},
-                        {"figures", object_of(replication.figures)}};
+                        {"figures", object_of(replication.figures)},
+                        {"events", object_of(replication.capture)}};
+  nlohmann::ordered_json links = nlohmann::ordered_json::array();
+  for (const ReplicationLinkStatus& link : replication.links) {
+    links.push_back({{"interface", link.interface},
+                     {"condition", link.condition},
+                     {"carries", link.carries},
+                     {"delivered_percent", link.delivered_percent},
+                     {"cipher", link.cipher},
+                     {"key", link.key},
+                     {"trouble", link.trouble},
+                     {"counters", object_of(link.counters)}});
+  }
+  out["replication"]["links"] = std::move(links);
+  out["kernel_defects"] = board.kernel_defects;
   nlohmann::ordered_json routers = nlohmann::ordered_json::array();
   for (const RouterStatus& router : board.vrrp.routers) {
     nlohmann::ordered_json item = {{"name", router.name},     {"interface", router.interface},

@@ -1,6 +1,6 @@
-// What an operator can ask: one board that the failover and replication threads write and the control thread
-// reads, under a lock that is held for a copy only. The vrrp thread never touches it: it posts its part to
-// the failover thread. Rendered as text for people and as JSON (schema 1) for programs.
+// What an operator can ask: one board that the failover, replication and capture threads write and the
+// control thread reads, under a lock that is held for a copy only. The vrrp thread never touches it: it posts
+// its part to the failover thread. Rendered as text for people and as JSON (schema 1) for programs.
 #pragma once
 
 #include <chrono>
@@ -51,6 +51,17 @@ struct VrrpStatus {
   std::vector<TrackedInterfaceStatus> tracked;
 };
 
+struct ReplicationLinkStatus {
+  std::string interface;
+  std::string condition;           // "sound", "silent", "no carrier", ...
+  bool carries = false;            // flows go over it
+  std::string cipher;              // empty without an association
+  std::string key;                 // "key_file" or "key_file_next"
+  unsigned delivered_percent = 0;  // of the last keep-alives to the peer
+  std::string trouble;
+  std::vector<std::pair<std::string, std::uint64_t>> counters;
+};
+
 struct ReplicationStatus {
   bool peer_alive = false;
   std::string peer_role;
@@ -60,6 +71,8 @@ struct ReplicationStatus {
   std::string in_sync_reason;
   bool source = false;
   std::vector<std::pair<std::string, std::uint64_t>> figures;  // entries, unacknowledged, sent, rejected ...
+  std::vector<ReplicationLinkStatus> links;
+  std::vector<std::pair<std::string, std::uint64_t>> capture;  // the kernel's events: read, lost, ...
 };
 
 struct AlarmStatus {
@@ -95,7 +108,8 @@ struct StatusBoard {
   VrrpStatus vrrp;
   ReplicationStatus replication;
   std::vector<SysctlStatus> sysctls;
-  std::deque<AlarmStatus> alarms;  // newest last
+  std::vector<std::string> kernel_defects;  // what this kernel does wrong, and which do not
+  std::deque<AlarmStatus> alarms;           // newest last
 
   static constexpr std::size_t kMaxAlarms = 16;
   void alarm(std::string text);

@@ -109,17 +109,61 @@ void check_versions(const Config& config, DiagnosticList& diagnostics) {
   }
 }
 
-void check_dedicated_link(const Config& config, DiagnosticList& diagnostics) {
-  const Replication& replication = config.replication;
-  if (replication.interface.empty()) return;
-  for (const VirtualRouter& router : config.group.routers) {
-    if (router.interface != replication.interface) continue;
-    diagnostics.warning(
-        replication.interface_where,
-        fmt::format("replication shares {} with virtual router {}", router.interface, router.name),
-        "with a link of its own a failed leg can still be told to the peer");
-    return;
+// Every address of the dedicated links with what a message about it needs.
+struct LinkAddress {
+  IpAddress address;
+  std::string node;
+  Location where;
+};
+
+void check_further_links(const Config& config, DiagnosticList& diagnostics) {
+  std::vector<LinkAddress> taken;
+  std::vector<std::string> interfaces{config.replication.interface};
+  for (const Node& node : config.nodes) {
+    if (node.replication_address_where.line != 0)
+      taken.push_back({node.replication_address, node.name, node.replication_address_where});
   }
+  for (const VirtualRouter& router : config.group.routers) {
+    for (const auto* addresses : {&router.addresses, &router.excluded_addresses}) {
+      for (const VirtualAddress& address : *addresses)
+        taken.push_back({address.address.address, "virtual router " + router.name, address.where});
+    }
+  }
+  for (const ReplicationLink& link : config.replication.further_links) {
+    if (!link.interface.empty() && std::ranges::find(interfaces, link.interface) != interfaces.end()) {
+      diagnostics.error(link.interface_where, fmt::format("a second dedicated link on {}", link.interface),
+                        "a link that shall survive another has an interface of its own");
+    }
+    interfaces.push_back(link.interface);
+    for (std::size_t i = 0; i < link.addresses.size(); ++i) {
+      if (link.addresses_where[i].line == 0) continue;
+      const LinkAddress one{link.addresses[i], config.nodes[i].name, link.addresses_where[i]};
+      const auto other = std::ranges::find(taken, one.address, &LinkAddress::address);
+      if (other != taken.end()) {
+        diagnostics.error(
+            one.where, fmt::format("{} is an address of {} already", one.address.to_string(), other->node));
+      } else if (i > 0 && link.addresses_where[0].line != 0 &&
+                 link.addresses[0].family() != one.address.family()) {
+        diagnostics.error(one.where, fmt::format("{} and {} do not share an address family on this link",
+                                                 config.nodes[0].name, one.node));
+      }
+      taken.push_back(one);
+    }
+  }
+}
+
+void check_dedicated_links(const Config& config, DiagnosticList& diagnostics) {
+  check_further_links(config, diagnostics);
+  const auto check_shared = [&](const std::string& interface, const Location& where) {
+    const auto router = std::ranges::find(config.group.routers, interface, &VirtualRouter::interface);
+    if (interface.empty() || router == config.group.routers.end()) return;
+    diagnostics.warning(where,
+                        fmt::format("replication shares {} with virtual router {}", interface, router->name),
+                        "with a link of its own a failed leg can still be told to the peer");
+  };
+  check_shared(config.replication.interface, config.replication.interface_where);
+  for (const ReplicationLink& link : config.replication.further_links)
+    check_shared(link.interface, link.interface_where);
 }
 
 }  // namespace
@@ -129,7 +173,7 @@ void check_group(const Config& config, DiagnosticList& diagnostics) {
   check_routers(config, diagnostics);
   check_virtual_mac_names(config, diagnostics);
   check_versions(config, diagnostics);
-  check_dedicated_link(config, diagnostics);
+  check_dedicated_links(config, diagnostics);
 }
 
 }  // namespace ftfw::config

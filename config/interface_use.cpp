@@ -19,6 +19,8 @@ std::vector<InterfaceUse> interfaces_used(const Config& config) {
       uses.push_back({route.interface, "the route to " + route.to.to_string(), route.interface_where});
   }
   uses.push_back({config.replication.interface, "replication", config.replication.interface_where});
+  for (const ReplicationLink& link : config.replication.further_links)
+    uses.push_back({link.interface, "replication", link.interface_where});
   const Firewall& firewall = config.firewall;
   uses.push_back({firewall.inside, "the inside", firewall.inside_where});
   uses.push_back({firewall.outside, "the outside", firewall.outside_where});

@@ -64,6 +64,8 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
                                     std::span<const IpAddress> machine_addresses) {
   std::set<IpAddress> local(machine_addresses.begin(), machine_addresses.end());
   for (const config::Node& one : config.nodes) local.insert(one.replication_address);
+  for (const config::ReplicationLink& link : config.replication.further_links)
+    local.insert(link.addresses.begin(), link.addresses.end());
   for (const config::VirtualRouter& router : config.group.routers) {
     for (const config::VirtualAddress& address : router.addresses) local.insert(address.address.address);
   }

@@ -12,7 +12,7 @@
 #include <map>
 #include <string>
 
-#include "tests/netns/daemon_bench.hpp"
+#include "tests/netns/daemon_live_pair.hpp"
 #include "tests/netns/lab/error.hpp"
 #include "tests/netns/lab/flow_table.hpp"
 #include "tests/netns/lab/probe.hpp"
@@ -26,20 +26,7 @@ using namespace ftfw::lab;
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-
 constexpr int kVrrpProtocol = 112;
-constexpr std::uint16_t kReplicationPort = 3780;
-constexpr const char* kFirst = "192.168.100.100";
-constexpr const char* kSecond = "192.168.100.200";
-// The board is published once a second.
-constexpr Duration kPublished = 5s;
-
-void put(Bytes& bytes, std::uint64_t value, int count) {
-  for (int shift = 8 * (count - 1); shift >= 0; shift -= 8) {
-    bytes.push_back(static_cast<std::uint8_t>(value >> shift));
-  }
-}
 
 // ---- VRRP (RFC 9568 5.1, RFC 3768 5.1)
 
@@ -97,10 +84,6 @@ std::uint64_t vrrp_counter(const Json& status, const std::string& name) {
   return status["sync_group"]["virtual_routers"][0]["counters"][name];
 }
 
-std::uint64_t figure(const Json& status, const char* name) {
-  return status["replication"]["figures"].value(name, std::uint64_t{0});
-}
-
 // ---- DTLS 1.2 records (RFC 6347 4.1, 4.2.2)
 
 Bytes record(std::uint8_t type, std::uint16_t epoch, std::uint64_t sequence, const Bytes& fragment,
@@ -127,78 +110,6 @@ Bytes client_hello(std::uint32_t number) {
   message.insert(message.end(), body.begin(), body.end());
   return record(22, 0, number, message, message.size());
 }
-
-// Sends from the peer's address and port although the peer's daemon has them.
-class ReplicationStranger {
- public:
-  explicit ReplicationStranger(Lab& lab)
-      : socket_(run_in(lab.network(Node::fw_2), [] {
-          return UniqueFd(checked(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP), "raw"));
-        })) {
-    const sockaddr_in from = to_sockaddr({kSecond, 0});
-    checked(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from), "bind");
-  }
-
-  void send(const Bytes& payload, std::uint16_t from_port = kReplicationPort) {
-    Bytes datagram;
-    put(datagram, from_port, 2);
-    put(datagram, kReplicationPort, 2);
-    put(datagram, 8 + payload.size(), 2);
-    put(datagram, 0, 2);  // no checksum
-    datagram.insert(datagram.end(), payload.begin(), payload.end());
-    const sockaddr_in target = to_sockaddr({kFirst, 0});
-    checked(::sendto(socket_.get(), datagram.data(), datagram.size(), 0,
-                     reinterpret_cast<const sockaddr*>(&target), sizeof target),
-            "send");
-  }
-
- private:
-  UniqueFd socket_;
-};
-
-// ---- the pair under traffic
-
-constexpr Traffic::Amounts kFewEchoes{
-    .echoes = 5, .downloads = 0, .uploads = 0, .idle = 0, .to_reset = 0, .to_finish = 0};
-
-struct LivePair : DaemonBench {
-  explicit LivePair(const ApplianceSettings& settings = {}) : DaemonBench(settings), services(lab) {
-    start_pair();
-    traffic.emplace(lab, kFewEchoes);
-    probe.emplace(lab);
-    REQUIRE(wait_equal(lab, 5, 30s).empty());
-    REQUIRE(wait_until(5s, [&] { return probe->report().answered >= 100; }));
-    probe->begin();
-    since = status(Node::fw_1)["since"];
-    epoch = status(Node::fw_1)["epoch"];
-    flows = replicated_flows(lab, Node::fw_2);
-  }
-
-  void check_unimpressed() {
-    const Json primary = status(Node::fw_1);
-    CHECK(primary["role"] == "primary");
-    CHECK(primary["since"] == since);
-    CHECK(primary["epoch"] == epoch);
-    CHECK(status(Node::fw_2)["role"] == "backup");
-    CHECK(fw_1.holding() == Holding::all);
-    CHECK(fw_2.holding() == Holding::none);
-    CHECK(difference(flows, replicated_flows(lab, Node::fw_2)) == "");
-    traffic->mark();
-    CHECK(traffic->wait_all_alive(10s).echoes.all());
-    CHECK(probe->report().longest_gap < 500ms);
-    // Replication goes on: new flows arrive.
-    const Traffic later(lab, kFewEchoes);
-    CHECK(wait_equal(lab, 10, 30s) == "");
-    CHECK(status(Node::fw_2)["replication"]["in_sync"] == true);
-  }
-
-  Services services;
-  std::optional<Traffic> traffic;
-  std::optional<Probe> probe;
-  Json since;
-  Json epoch;
-  FlowTable flows;
-};
 
 // Both firewalls counted exactly so many packets under each of these names.
 void check_counted(LivePair& pair, const Json& first_before, const Json& second_before,
@@ -341,7 +252,7 @@ TEST_CASE("the peer has another key -> refused, and both alarms say that the key
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_1, "key differs"); }, 50ms));
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_2, "key differs"); }, 50ms));
   CHECK(pair.status(Node::fw_1)["role"] == "primary");
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == false);
+  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == false; }));
   CHECK(pair.status(Node::fw_2)["replication"]["in_sync"] == false);
   CHECK(replicated_flows(pair.lab, Node::fw_2).flows.size() <= pair.flows.flows.size());
 

@@ -97,6 +97,23 @@ TEST_CASE("a key file that is unsafe or no key is an error even in --check") {
   CHECK(check(path).code == 0);
 }
 
+TEST_CASE("the next key file is judged like the key file") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.write("c.toml",
+                                           fitting("key_file = \"" + directory.file("key") +
+                                                   "\"\nkey_file_next = \"" + directory.file("next") + "\""),
+                                           0600);
+  directory.write("key", std::string(64, '0'), 0600);
+  CHECK(check(path).code == 0);
+  CHECK(check(path).text.contains("hint: make one with: ftfw-appliance --generate-key " +
+                                  directory.file("next")));
+  directory.write("next", std::string(64, '1'), 0644);
+  CHECK(check(path).code == 2);
+  CHECK(check(path).text.contains("chmod 600 " + directory.file("next")));
+  directory.write("next", std::string(64, '1'), 0600);
+  CHECK_FALSE(check(path).text.contains("next"));
+}
+
 TEST_CASE("a broken file is exit code 2 and a counted summary") {
   const TemporaryDirectory directory;
   const std::string path = directory.write("c.toml", "schema = 1\nx = 1\n", 0600);

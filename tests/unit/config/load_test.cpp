@@ -118,6 +118,36 @@ TEST_CASE("the reference file gives replication into the standby's kernel") {
   CHECK(replication.expectations);
   CHECK(replication.parked_timeout == 24h);
   CHECK(replication.compare_interval == 60s);
+  CHECK(replication.key_file_next.empty());
+  CHECK(replication.further_links.empty());
+  CHECK(replication.event_buffer_bytes == 64U << 20);
+  CHECK_FALSE(replication.reliable_destroy);
+}
+
+TEST_CASE("further links, a next key and the event buffer are read") {
+  std::string source = reference_text();
+  const std::string before = "[replication]\n";
+  source.insert(source.find(before) + before.size(),
+                "key_file_next = \"/etc/ftfw/next.key\"\n"
+                "event_buffer = \"256 MiB\"\n"
+                "reliable_destroy = true\n");
+  source +=
+      "\n[[replication.link]]\ninterface = \"eth3\"\n"
+      "addresses = { fw-2 = \"fd00::200\", fw-1 = \"fd00::100\" }\n";
+  const Loaded loaded = load(source);
+  REQUIRE(loaded.config.has_value());
+  const Replication& replication = loaded.config->replication;
+  CHECK(replication.key_file_next == "/etc/ftfw/next.key");
+  CHECK(replication.event_buffer_bytes == 256U << 20);
+  CHECK(replication.reliable_destroy);
+  REQUIRE(replication.further_links.size() == 1);
+  CHECK(replication.further_links[0].interface == "eth3");
+  // In the order of the nodes, not of the table.
+  CHECK(replication.further_links[0].addresses == std::vector{ip("fd00::100"), ip("fd00::200")});
+
+  std::string bytes = source;
+  bytes.replace(bytes.find("\"256 MiB\""), 9, "2097152");
+  CHECK(load(bytes).config.value().replication.event_buffer_bytes == 2U << 20);
 }
 
 TEST_CASE("the reference file gives the firewall's objects") {
