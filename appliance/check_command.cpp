@@ -46,9 +46,8 @@ void check_machine(const config::Config& config, const Options& options, Diagnos
   }
   const auto node = config::recognise_node(config, machine->addresses, options.node);
   if (!node) list.warning({}, node.error().text);
-  for (const config::InterfaceUse& use : missing_interfaces(config, *machine)) {
-    list.warning(use.where, fmt::format("this machine has no interface {} (for {})", use.name, use.used_for));
-  }
+  for (const config::InterfaceUse& use : missing_interfaces(config, *machine))
+    list.warning(use.where, describe_missing(use));
 }
 
 std::vector<Diagnostic> judge(const config::SourceFile& file, const Options& options) {

@@ -78,9 +78,12 @@ Started<std::size_t> choose_node(const config::Config& config, const Options& op
                                  const Machine& machine) {
   std::vector<std::string> missing;
   for (const config::InterfaceUse& use : missing_interfaces(config, machine)) {
-    missing.push_back(fmt::format("{}:{}:{}: error: this machine has no interface {} (for {})",
-                                  options.config_path, use.where.line, use.where.column, use.name,
-                                  use.used_for));
+    const std::string place = fmt::format("{}:{}:{}", options.config_path, use.where.line, use.where.column);
+    if (use.essential) {
+      missing.push_back(fmt::format("{}: error: {}", place, describe_missing(use)));
+    } else {
+      log::warning(fmt::format("{}: {}", place, describe_missing(use)));
+    }
   }
   if (!missing.empty()) return refuse(fmt::format("{}", fmt::join(missing, "\n")));
   const auto node = config::recognise_node(config, machine.addresses, options.node);

@@ -12,6 +12,15 @@ namespace ftfw::config {
 namespace {
 
 constexpr std::size_t kNodes = 2;
+// The MTU of Ethernet, and what an advertisement (RFC 9568 5.2) has before its addresses.
+constexpr std::size_t kMtu = 1500;
+constexpr std::size_t kIpv4Header = 20;
+constexpr std::size_t kIpv6Header = 40;
+constexpr std::size_t kVrrpHeader = 8;
+
+constexpr std::size_t most_addresses_in(std::size_t ip_header, std::size_t address_size) {
+  return (kMtu - ip_header - kVrrpHeader) / address_size;
+}
 
 void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
   if (nodes.size() == 1) {
@@ -86,6 +95,25 @@ void check_virtual_mac_names(const Config& config, DiagnosticList& diagnostics) 
                         hint);
     }
   }
+}
+
+// With a MAC of its own a router sends whole frames, which nobody cuts into fragments and which have no next
+// hop to look up.
+void check_virtual_mac_packets(const VirtualRouter& router, DiagnosticList& diagnostics) {
+  if (router.virtual_mac_interface.empty()) return;
+  if (!router.unicast.empty()) {
+    diagnostics.error(
+        router.virtual_mac_where,
+        fmt::format("{} has a virtual MAC and 'unicast', which exclude each other", router.name),
+        "leave one of them out");
+  }
+  const bool ipv4 = router.family() == Family::ipv4;
+  const std::size_t most = ipv4 ? most_addresses_in(kIpv4Header, 4) : most_addresses_in(kIpv6Header, 16);
+  if (router.addresses.size() <= most) return;
+  diagnostics.error(router.addresses[most].where,
+                    fmt::format("{} has {} addresses and a virtual MAC, whose advertisements hold {} at most",
+                                router.name, router.addresses.size(), most),
+                    "put the others into 'excluded_addresses', or leave 'virtual_mac' out");
 }
 
 // What version 2 and IPv6 do to keys of [vrrp] that are about the other one.
@@ -172,6 +200,7 @@ void check_group(const Config& config, DiagnosticList& diagnostics) {
   check_nodes(config.nodes, diagnostics);
   check_routers(config, diagnostics);
   check_virtual_mac_names(config, diagnostics);
+  for (const VirtualRouter& router : config.group.routers) check_virtual_mac_packets(router, diagnostics);
   check_versions(config, diagnostics);
   check_dedicated_links(config, diagnostics);
 }

@@ -259,7 +259,7 @@ TEST_CASE("the example of both families gives what is tracked and what is routed
   CHECK(group.tracked_interfaces[0].weight == -60);
   CHECK(group.tracked_interfaces[0].up_delay == 2s);
   REQUIRE(group.tracked_files.size() == 1);
-  CHECK(group.tracked_files[0].path == "/run/ftfw/maintenance");
+  CHECK(group.tracked_files[0].path == "/var/lib/ftfw/maintenance");
   CHECK(group.tracked_files[0].weight == -100);
   REQUIRE(group.routes.size() == 2);
   CHECK(group.routes[0].to == net("0.0.0.0/0"));
@@ -285,18 +285,6 @@ TEST_CASE("tracked and routed interfaces are listed with what they are for, thos
   CHECK(use_of("eth0", "the route to ::/0"));
   CHECK(std::ranges::find(uses, "vrrp.62", &InterfaceUse::name) == uses.end());
   CHECK(std::ranges::is_sorted(uses, {}, &InterfaceUse::where));
-}
-
-TEST_CASE("a route may leave by the interface of a virtual MAC, which need not exist yet") {
-  std::string text = example_text("dual-stack.toml");
-  text.replace(text.find("via = \"192.168.0.254\""), 0, "interface = \"vrrp.62\"\n");
-
-  const Loaded loaded = load(text);
-
-  REQUIRE(loaded.config.has_value());
-  CHECK(loaded.config->group.routes.at(0).interface == "vrrp.62");
-  const auto uses = interfaces_used(*loaded.config);
-  CHECK(std::ranges::find(uses, "vrrp.62", &InterfaceUse::name) == uses.end());
 }
 
 TEST_CASE("a default route without a next router is one of IPv4") {
