@@ -1,5 +1,6 @@
 // The link watch against the real kernel, in network namespaces of its own. Needs root.
 #include <doctest/doctest.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <array>
@@ -358,4 +359,38 @@ TEST_CASE(
   others.join();
   take_news(*watch);
   CHECK(watch->state(0).link_local == ip("fe80::77"));
+}
+
+TEST_CASE("tables that cannot be read are told once, and read as soon as they can be") {
+  if (skipped_without_root()) return;
+  TwoNamespaces network;
+  auto watch = LinkWatch::open({"left0", "dummy0"});
+  REQUIRE(watch);
+  add_other_link();
+  batch("link set other0 name dummy0\n");
+  rlimit usual{};
+  REQUIRE(::getrlimit(RLIMIT_NOFILE, &usual) == 0);
+  const rlimit none{.rlim_cur = 0, .rlim_max = usual.rlim_max};  // no further descriptor
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &none) == 0);
+  int told = 0;
+  const auto read = [&] { told += watch->read().trouble ? 1 : 0; };
+  const bool failed = within(3s, [&] {
+    read();
+    return told > 0;
+  });
+  // Several attempts long.
+  within(1s, [&] {
+    read();
+    return told > 1;
+  });
+  REQUIRE(::setrlimit(RLIMIT_NOFILE, &usual) == 0);
+  CHECK(failed);
+  CHECK(told == 1);
+  CHECK(watch->state(0).ipv4 == ip("192.0.2.1"));
+  CHECK_FALSE(watch->state(1).link_local);
+  CHECK(within(3s, [&] {
+    read();
+    return watch->state(1).link_local == ip("fe80::77");
+  }));
+  CHECK(told == 1);
 }
