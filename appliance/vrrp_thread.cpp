@@ -58,9 +58,9 @@ Status VrrpThread::open() {
       if (!watched) return watched;
     }
   }
-  if (const Status watched = loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { read_links(); });
-      !watched) {
-    return watched;
+  for (const int fd : links_->fds()) {
+    const Status watched = loop_.watch(fd, EPOLLIN, [this](std::uint32_t) { read_links(); });
+    if (!watched) return watched;
   }
   return loop_.watch(commands_.wake_fd(), EPOLLIN, [this](std::uint32_t) { obey_commands(); });
 }
@@ -105,13 +105,10 @@ std::optional<Instant> VrrpThread::next_deadline() const {
 }
 
 void VrrpThread::read_links() {
-  const auto changes = links_->read();
-  if (!changes) {
-    reports_.post(Trouble{"link events: " + changes.error().text});
-    return;
-  }
+  const vrrp::LinkNews news = links_->read();
+  if (news.trouble) reports_.post(Trouble{"link events: " + news.trouble->text});
   const Instant now = time_now();
-  for (const vrrp::LinkChange& change : *changes) use_link(now, change);
+  for (const vrrp::LinkChange& change : news.changes) use_link(now, change);
   carry_out_outputs();
 }
 

@@ -1,7 +1,8 @@
 // The vrrp thread: the election engine with its raw sockets, the link events and the timers. SCHED_FIFO,
 // memory locked; it opens no file, takes no lock and writes no log line: what it has to say goes into a
-// mailbox. The one call that can wait is reading the links anew (in the kernel, behind the lock of rtnetlink)
-// after link events were lost or an interface was made again.
+// mailbox. Links that events do not tell are read by LinkWatch's own thread. The one call that can wait (in
+// the kernel, behind the lock of rtnetlink) is joining the multicast group anew when a router's own
+// interface, or its macvlan, was made again.
 #pragma once
 
 #include <array>
