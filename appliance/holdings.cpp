@@ -164,22 +164,25 @@ Status Holdings::remove_addresses() {
 }
 
 Result<std::vector<std::string>> Holdings::mend_virtual_macs(bool up) {
-  const auto wanted = up ? vrrp::MacvlanState::up : vrrp::MacvlanState::down;
   std::vector<std::string> mended;
   Status done;
   for (const VirtualMacUse& use : macs_) {
+    // Asked this way the kernel answers without its configuration lock (rtnl).
+    if (up ? is_up(use.name) : ::if_nametoindex(use.name.c_str()) != 0) continue;
+    if (::if_nametoindex(use.parent.c_str()) == 0) continue;  // it comes back with its parent
     const auto state = kernel_macs_.state(use.name);
-    if (!state) keep_first(done, std::unexpected(state.error()));
-    if (!state || *state == wanted) continue;
+    if (!state) {
+      keep_first(done, std::unexpected(state.error()));
+      continue;
+    }
     if (*state == vrrp::MacvlanState::missing) {
-      if (::if_nametoindex(use.parent.c_str()) == 0) continue;
       if (Status made = make(use); !made) {
         keep_first(done, std::move(made));
         continue;
       }
     }
     ++changes_;  // its addresses went with it
-    const Status set = up ? kernel_macs_.set_up(use.name) : kernel_macs_.set_down(use.name);
+    const Status set = up ? kernel_macs_.set_up(use.name) : Status{};
     if (set) mended.push_back(use.name);
     keep_first(done, set);
   }

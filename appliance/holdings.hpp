@@ -48,8 +48,9 @@ class Holdings {
   Status add_routes();
   Status remove_routes();
 
-  // Makes each macvlan that is gone, once its parent is there, and sets it up or down as it should be.
-  // Returns the names of those that were not as they should be and now are.
+  // Makes each macvlan that is gone, once its parent is there: down, or up if it should be, as one that
+  // stands. Returns the names of those that were not as they should be and now are. Cheap when there is
+  // nothing to do.
   Result<std::vector<std::string>> mend_virtual_macs(bool up);
   // Those of one call only, all tried: the first refusal is returned.
   Status put_back(std::span<const vrrp::VirtualAddress> addresses, std::chrono::seconds lifetime);
