@@ -93,7 +93,8 @@ PutBack::Outcome PutBack::run(bool primary, Instant now) {
   return outcome;
 }
 
-std::vector<vrrp::VirtualAddress> PutBack::wanted_addresses(Outcome& outcome, Instant now) {
+std::vector<vrrp::VirtualAddress> PutBack::wanted_addresses(const Lease& lease, Outcome& outcome,
+                                                            Instant now) {
   std::vector<vrrp::VirtualAddress> wanted;
   if (noted_.look_yourself) {
     auto missing = holdings_.missing_addresses();
@@ -101,7 +102,9 @@ std::vector<vrrp::VirtualAddress> PutBack::wanted_addresses(Outcome& outcome, In
     if (missing) wanted = std::move(*missing);
   }
   for (const vrrp::VirtualAddress& each : holdings_.addresses()) {
-    if (names(noted_, each) && std::ranges::find(wanted, each) == wanted.end()) wanted.push_back(each);
+    const bool withheld = std::ranges::find(lease.withheld, each) != lease.withheld.end();
+    if ((withheld || names(noted_, each)) && std::ranges::find(wanted, each) == wanted.end())
+      wanted.push_back(each);
   }
   const std::size_t all = wanted.size();
   std::erase_if(wanted, [this](const vrrp::VirtualAddress& each) { return !holdings_.can_stand(each); });
@@ -111,7 +114,7 @@ std::vector<vrrp::VirtualAddress> PutBack::wanted_addresses(Outcome& outcome, In
 
 // One that the lease thread has renewed meanwhile stands again, but was removed all the same.
 void PutBack::run_addresses(Lease& lease, Outcome& outcome, Instant now) {
-  const auto wanted = wanted_addresses(outcome, now);
+  const auto wanted = wanted_addresses(lease, outcome, now);
   if (wanted.empty()) return;
   const bool all = holdings_.put_back(wanted, lease.lifetime).has_value();
   for (const vrrp::VirtualAddress& each : wanted) {

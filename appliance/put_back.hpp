@@ -39,7 +39,7 @@ class PutBack {
  private:
   void run_addresses(Lease& lease, Outcome& outcome, Instant now);
   void run_routes(Outcome& outcome, Instant now);
-  std::vector<vrrp::VirtualAddress> wanted_addresses(Outcome& outcome, Instant now);
+  std::vector<vrrp::VirtualAddress> wanted_addresses(const Lease& lease, Outcome& outcome, Instant now);
   std::vector<config::VirtualRoute> wanted_routes(Outcome& outcome, Instant now);
   void tell(Outcome& outcome, const std::string& what, const std::string& text, Instant now);
 
