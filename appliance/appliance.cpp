@@ -50,6 +50,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
       coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
+      put_back_(holdings_, lease_),
       steps_({.election = election_,
               .ruleset = ruleset_,
               .loader = parts.loader,
@@ -172,49 +173,25 @@ void Appliance::read_files() {
   }
 }
 
-// What this program removes itself it does not hold any more by then, so whatever is held and missing was
-// removed by somebody else.
 void Appliance::read_own_watch() {
-  const auto removed = own_watch_.read();
+  auto removed = own_watch_.read();
   if (!removed) return alarm("address events: " + removed.error().text);
   if (removed->empty()) return;
-  std::vector<std::string> put_back = put_addresses_back();
-  if (!put_back.empty()) coordinator_.on_announce_again(monotonic_now());
-  for (std::string& route : put_routes_back()) put_back.push_back(std::move(route));
-  for (const std::string& what : put_back) alarm(what + " was removed by another program and is put back");
-  status_.with([&](StatusBoard& board) { board.put_back += put_back.size(); });
-  carry_out_outputs();
+  put_back_.note(std::move(*removed));
+  put_back();
 }
 
-std::vector<std::string> Appliance::put_addresses_back() {
-  std::vector<std::string> put_back;
-  const auto trouble = lease_.with([&](Lease& lease) -> std::optional<LeaseReport> {
-    if (!lease.held) return std::nullopt;
-    const auto missing = holdings_.missing_addresses();
-    if (!missing) return LeaseFailed{missing.error().text};
-    if (missing->empty()) return std::nullopt;
-    auto report = renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
-    if (!report) {
-      for (const vrrp::VirtualAddress& address : *missing)
-        put_back.push_back(address.address.address.to_string() + " on " + address.interface);
-    }
-    return report;
-  });
-  if (trouble) std::visit([this](const auto& what) { on_report(what); }, *trouble);
-  return put_back;
-}
-
-std::vector<std::string> Appliance::put_routes_back() {
-  if (coordinator_.role() != failover::Role::primary || coordinator_.plan_under_way()) return {};
-  const auto missing = holdings_.missing_routes();
-  if (!missing || missing->empty()) return {};
-  if (const Status added = holdings_.add_routes(); !added) {
-    alarm(added.error().text);
-    return {};
+void Appliance::put_back() {
+  drain_vrrp();  // a leg that just went down takes addresses along: that is a fault
+  if (!coordinator_.plan_under_way()) {
+    const PutBack::Outcome outcome =
+        put_back_.run(coordinator_.role() == failover::Role::primary, monotonic_now());
+    for (const std::string& text : outcome.alarms) alarm(text);
+    if (outcome.count > 0) status_.with([&](StatusBoard& board) { board.put_back += outcome.count; });
+    if (outcome.lease) std::visit([this](const auto& what) { on_report(what); }, *outcome.lease);
+    if (outcome.announce) coordinator_.on_announce_again(monotonic_now());
   }
-  std::vector<std::string> put_back;
-  for (const config::VirtualRoute& route : *missing) put_back.push_back("route " + vrrp::to_string(route));
-  return put_back;
+  carry_out_outputs();
 }
 
 void Appliance::on_report(const vrrp::StateChanged& change) {
@@ -408,6 +385,7 @@ void Appliance::keep_house(Instant now) {
     board.epoch = coordinator_.epoch();
   });
   if (!coordinator_.plan_under_way()) mend(now);
+  put_back();
   watch_threads(now);
   watch_files(now);
 }

@@ -15,6 +15,7 @@
 #include "appliance/lease_thread.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
+#include "appliance/put_back.hpp"
 #include "appliance/replication_thread.hpp"
 #include "appliance/status.hpp"
 #include "appliance/step_runner.hpp"
@@ -61,8 +62,7 @@ class Appliance {
   void read_lease();
   void read_files();
   void read_own_watch();
-  std::vector<std::string> put_addresses_back();
-  std::vector<std::string> put_routes_back();
+  void put_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
   void on_report(const vrrp::ActivePeerHeard& heard);
@@ -112,6 +112,7 @@ class Appliance {
   UniqueFd signals_;
   EventLoop loop_;
   failover::Coordinator coordinator_;
+  PutBack put_back_;
   StepRunner steps_;
   VrrpThread vrrp_;
   LeaseThread lease_thread_;

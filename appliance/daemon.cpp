@@ -295,7 +295,7 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   auto holdings = Holdings::open(config.group);
   if (!holdings) return refuse(holdings.error());
   // Before the leftovers go, so that nothing that goes later is missed.
-  auto own_watch = vrrp::OwnWatch::open();
+  auto own_watch = vrrp::OwnWatch::open(!config.group.routes.empty());
   if (!own_watch) return refuse(own_watch.error());
   if (const Status prepared = holdings->prepare(); !prepared) return refuse(prepared.error());
   auto lease_addresses = vrrp::VirtualAddresses::open();

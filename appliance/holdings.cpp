@@ -1,9 +1,15 @@
 #include "appliance/holdings.hpp"
 
+#include <net/if.h>
+#include <sys/ioctl.h>
+#include <sys/socket.h>
+
 #include <algorithm>
+#include <cerrno>
 #include <set>
 #include <utility>
 
+#include "appliance/base/unique_fd.hpp"
 #include "vrrp/settings.hpp"
 
 namespace ftfw {
@@ -18,6 +24,23 @@ void keep_first(Status& kept, Status next) {
 
 bool is_same(const vrrp::VirtualAddress& left, const vrrp::VirtualAddress& right) {
   return left.interface == right.interface && left.address == right.address;
+}
+
+vrrp::AddressFamilies families_of(const config::VirtualRouter& router) {
+  vrrp::AddressFamilies families;
+  for (const auto* list : {&router.addresses, &router.excluded_addresses}) {
+    for (const config::VirtualAddress& one : *list)
+      (one.address.address.is_ipv4() ? families.ipv4 : families.ipv6) = true;
+  }
+  return families;
+}
+
+bool is_up(const std::string& interface) {
+  const UniqueFd any(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  ifreq asked{};
+  if (!any || interface.size() >= sizeof asked.ifr_name) return false;
+  std::ranges::copy(interface, asked.ifr_name);
+  return ::ioctl(any.get(), SIOCGIFFLAGS, &asked) == 0 && (asked.ifr_flags & IFF_UP) != 0;
 }
 
 std::vector<std::string> interfaces_of(const config::SyncGroup& group) {
@@ -61,7 +84,7 @@ std::vector<VirtualMacUse> virtual_macs_of(const config::SyncGroup& group) {
     macs.push_back({.name = router.virtual_mac_interface,
                     .parent = router.interface,
                     .mac = vrrp::virtual_router_mac(family, router.id),
-                    .family = family});
+                    .families = families_of(router)});
   }
   return macs;
 }
@@ -107,15 +130,12 @@ Status Holdings::prepare() {
         routes_, [&](const config::VirtualRoute& ours) { return vrrp::is_same_route(ours, standing); });
   });
   keep_first(done, kernel_routes_.remove(*routes));
-  keep_first(done, make_virtual_macs());
+  for (const VirtualMacUse& use : macs_) keep_first(done, make(use));
   return done;
 }
 
-Status Holdings::make_virtual_macs() {
-  Status made;
-  for (const VirtualMacUse& use : macs_)
-    keep_first(made, kernel_macs_.create(use.name, use.parent, use.mac, use.family));
-  return made;
+Status Holdings::make(const VirtualMacUse& use) {
+  return kernel_macs_.create(use.name, use.parent, use.mac, use.families);
 }
 
 Status Holdings::remove_virtual_macs() {
@@ -125,10 +145,14 @@ Status Holdings::remove_virtual_macs() {
 }
 
 Status Holdings::add_addresses(std::chrono::seconds lifetime) {
-  // They may have gone with their parent interface since the start.
-  if (Status made = make_virtual_macs(); !made) return made;
+  ++changes_;
   for (const VirtualMacUse& use : macs_) {
-    if (Status up = kernel_macs_.set_up(use.name); !up) return up;
+    Status up = kernel_macs_.set_up(use.name);
+    if (!up && up.error().code == ENODEV) {
+      if (Status made = make(use); !made) return made;
+      up = kernel_macs_.set_up(use.name);
+    }
+    if (!up) return up;
   }
   return kernel_addresses_.add(addresses_, lifetime);
 }
@@ -139,11 +163,58 @@ Status Holdings::remove_addresses() {
   return removed;
 }
 
+Result<std::vector<std::string>> Holdings::mend_virtual_macs(bool up) {
+  std::vector<std::string> mended;
+  Status done;
+  for (const VirtualMacUse& use : macs_) {
+    // Asked this way the kernel answers without its configuration lock (rtnl).
+    if (up ? is_up(use.name) : ::if_nametoindex(use.name.c_str()) != 0) continue;
+    if (::if_nametoindex(use.parent.c_str()) == 0) continue;  // it comes back with its parent
+    const auto state = kernel_macs_.state(use.name);
+    if (!state) {
+      keep_first(done, std::unexpected(state.error()));
+      continue;
+    }
+    if (*state == vrrp::MacvlanState::missing) {
+      if (Status made = make(use); !made) {
+        keep_first(done, std::move(made));
+        continue;
+      }
+    }
+    ++changes_;  // its addresses went with it
+    const Status set = up ? kernel_macs_.set_up(use.name) : Status{};
+    if (set) mended.push_back(use.name);
+    keep_first(done, set);
+  }
+  if (!done && mended.empty()) return std::unexpected(done.error());
+  return mended;
+}
+
+Status Holdings::put_back(std::span<const vrrp::VirtualAddress> addresses, std::chrono::seconds lifetime) {
+  return kernel_addresses_.add(addresses, lifetime);
+}
+
+Status Holdings::put_back(std::span<const config::VirtualRoute> routes) {
+  return kernel_routes_.add(routes);
+}
+
+bool Holdings::can_stand(const vrrp::VirtualAddress& address) const {
+  const auto mac = std::ranges::find(macs_, address.interface, &VirtualMacUse::name);
+  return is_up(address.interface) && (mac == macs_.end() || is_up(mac->parent));
+}
+
+bool Holdings::all_interfaces_up() const {
+  return std::ranges::all_of(interfaces_, is_up);
+}
+
 Status Holdings::add_routes() {
+  if (routes_.empty()) return {};
+  ++changes_;
   return kernel_routes_.add(routes_);
 }
 
 Status Holdings::remove_routes() {
+  if (routes_.empty()) return {};
   return kernel_routes_.remove(routes_);
 }
 
@@ -158,6 +229,7 @@ Result<std::vector<vrrp::VirtualAddress>> Holdings::missing_addresses() {
 }
 
 Result<std::vector<config::VirtualRoute>> Holdings::missing_routes() {
+  if (routes_.empty()) return std::vector<config::VirtualRoute>{};
   const auto standing = kernel_routes_.list_own();
   if (!standing) return std::unexpected(standing.error());
   std::vector<config::VirtualRoute> missing = routes_;

@@ -5,6 +5,8 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -24,7 +26,7 @@ struct VirtualMacUse {
   std::string name;
   std::string parent;
   MacAddress mac;
-  Family family = Family::ipv4;
+  vrrp::AddressFamilies families;  // of all its addresses, excluded ones too
 };
 std::vector<VirtualMacUse> virtual_macs_of(const config::SyncGroup& group);
 
@@ -38,25 +40,42 @@ class Holdings {
   // At the end: the macvlans go too. Addresses and routes are gone by then.
   Status remove_virtual_macs();
 
-  // Macvlans up, then every address.
+  // Macvlans up (one that went with its parent is made again), then every address. Nothing else: the kernel's
+  // settings of the macvlans have been written when they were made.
   Status add_addresses(std::chrono::seconds lifetime);
   // Every address, then macvlans down: an up macvlan takes the new primary's advertisements for its own.
   Status remove_addresses();
   Status add_routes();
   Status remove_routes();
 
+  // Makes each macvlan that is gone, once its parent is there: down, or up if it should be, as one that
+  // stands. Returns the names of those that were not as they should be and now are. Cheap when there is
+  // nothing to do.
+  Result<std::vector<std::string>> mend_virtual_macs(bool up);
+  // Those of one call only, all tried: the first refusal is returned.
+  Status put_back(std::span<const vrrp::VirtualAddress> addresses, std::chrono::seconds lifetime);
+  Status put_back(std::span<const config::VirtualRoute> routes);
+  // How often this program itself may have replaced addresses or routes: its own removals are told like
+  // others.
+  std::uint64_t changes() const { return changes_; }
+
+  // Whether the interface below the address is up. If not, it is a fault, and nothing can be put back.
+  bool can_stand(const vrrp::VirtualAddress& address) const;
+  bool all_interfaces_up() const;
+
   // What should stand and does not, as after somebody removed it.
   Result<std::vector<vrrp::VirtualAddress>> missing_addresses();
   Result<std::vector<config::VirtualRoute>> missing_routes();
 
   const std::vector<vrrp::VirtualAddress>& addresses() const { return addresses_; }
+  const std::vector<config::VirtualRoute>& routes() const { return routes_; }
   vrrp::VirtualAddresses& kernel_addresses() { return kernel_addresses_; }
 
  private:
   Holdings(const config::SyncGroup& group, vrrp::VirtualAddresses addresses, vrrp::VirtualRoutes routes,
            vrrp::VirtualMacInterfaces macs);
 
-  Status make_virtual_macs();
+  Status make(const VirtualMacUse& use);
 
   std::vector<vrrp::VirtualAddress> addresses_;
   std::vector<config::VirtualRoute> routes_;
@@ -65,6 +84,7 @@ class Holdings {
   vrrp::VirtualAddresses kernel_addresses_;
   vrrp::VirtualRoutes kernel_routes_;
   vrrp::VirtualMacInterfaces kernel_macs_;
+  std::uint64_t changes_ = 0;
 };
 
 }  // namespace ftfw

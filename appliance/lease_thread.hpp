@@ -23,12 +23,20 @@ struct Lease {
   std::chrono::seconds lifetime = failover::kLeaseAlone;
   Instant renewed{};                   // last time the kernel took a lifetime
   std::chrono::seconds renewed_for{};  // which one
+  // Somebody else's address stands in their place: a renewal would make it ours.
+  std::vector<vrrp::VirtualAddress> withheld = {};
+  std::vector<vrrp::VirtualAddress> refused = {};  // by the last renewal, which has been told
 };
 
 using LeaseBook = LockGuarded<Lease>;
 
-// Gives the addresses a new lifetime, if they are held and not late: what has outlived its lifetime may be
-// somebody else's by now. Nothing: done, or nothing to do. Call it under the book's lock.
+// Gives up a lease that is late: what has outlived its lifetime may be somebody else's by now. Call it, and
+// the next, under the book's lock.
+std::optional<LeaseReport> lapse_if_late(Lease& lease, Instant now);
+
+// Gives the addresses a new lifetime, if they are held and not late. One that cannot be renewed (its
+// interface is gone) does not let the lease of the others lapse: that takes all. A refusal is reported once,
+// until the address was renewed again. Nothing: done, or nothing to tell.
 std::optional<LeaseReport> renew_lease(Lease& lease, vrrp::VirtualAddresses& kernel,
                                        const std::vector<vrrp::VirtualAddress>& addresses, Instant now);
 

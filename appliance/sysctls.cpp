@@ -9,11 +9,11 @@
 #include <cerrno>
 #include <filesystem>
 #include <fstream>
-#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
+#include "appliance/base/log.hpp"
 #include "appliance/base/unique_fd.hpp"
 #include "appliance/holdings.hpp"
 
@@ -22,7 +22,11 @@ namespace {
 
 const std::string kProcSys = "/proc/sys/";
 constexpr const char* kIpv4Settings = "net/ipv4/conf/";
-constexpr const char* kStrict = "1";  // rp_filter
+constexpr const char* kIpv6Settings = "net/ipv6/conf/";
+constexpr const char* kNoFilter = "0";  // rp_filter
+constexpr const char* kStrict = "1";
+constexpr std::size_t kMaxAlong = 4096;  // interfaces whose own forwarding is remembered
+constexpr std::size_t kMaxSaved = 8 * kMaxAlong;
 
 std::string path_of(const Sysctl& setting) {
   return kProcSys + setting.name;
@@ -52,15 +56,37 @@ std::string boot_id() {
 
 // The file: the boot id, then lines of "name value", written by save(). Values of an earlier boot are worth
 // nothing: the kernel started with its own again.
-std::optional<std::string> saved_value(const std::string& path, const std::string& wanted) {
+std::vector<Sysctl> read_saved(const std::string& path) {
   std::ifstream file(path);
   std::string name;
   std::string value;
-  if (!(file >> name) || name != boot_id()) return std::nullopt;
-  while (file >> name >> value) {
-    if (name == wanted) return value;
-  }
-  return std::nullopt;
+  std::vector<Sysctl> saved;
+  if (!(file >> name) || name != boot_id()) return saved;
+  while (saved.size() < kMaxSaved && file >> name >> value) saved.push_back({name, "", value, ""});
+  return saved;
+}
+
+std::vector<std::string> names_in(const std::string& directory) {
+  std::vector<std::string> names;
+  std::error_code unreadable;
+  for (const auto& entry : std::filesystem::directory_iterator(kProcSys + directory, unreadable))
+    names.push_back(entry.path().filename());
+  return names;
+}
+
+bool is_of_interface(const std::string& name) {
+  return name.starts_with(kIpv4Settings) || name.starts_with(kIpv6Settings);
+}
+
+// A value that stands is not written: for some settings the kernel does more than that.
+Status put(const Sysctl& setting, const std::string& value) {
+  const auto present = read_value(path_of(setting));
+  if (present && *present == value) return {};
+  return write_value(path_of(setting), value);
+}
+
+bool may_be_gone(const Sysctl& setting, const Error& why) {
+  return setting.presence == Presence::of_interface_that_may_go && why.code == ENOENT;
 }
 
 Status joined(const std::vector<std::string>& problems) {
@@ -70,7 +96,8 @@ Status joined(const std::vector<std::string>& problems) {
 
 }  // namespace
 
-Sysctls::Sysctls(const config::Config& config, std::string saved_path) : saved_path_(std::move(saved_path)) {
+Sysctls::Sysctls(const config::Config& config, std::string saved_path)
+    : saved_path_(std::move(saved_path)), saved_(read_saved(saved_path_)) {
   settings_ = {
       // First: the kernel resets other per-interface settings when it changes.
       {"net/ipv4/ip_forward", "1", "", "the primary forwards between the networks"},
@@ -98,67 +125,99 @@ Sysctls::Sysctls(const config::Config& config, std::string saved_path) : saved_p
         {base + "promote_secondaries", "1", "", "removing one address does not take others with it"});
   }
   loosen_reverse_path_filter(config.group);
+  note_forwarding("net/ipv4/ip_forward", kIpv4Settings);
+  if (ipv6) note_forwarding("net/ipv6/conf/all/forwarding", kIpv6Settings);
+}
+
+std::optional<std::string> Sysctls::found_before(const std::string& name) const {
+  const auto saved = std::ranges::find(saved_, name, &Sysctl::name);
+  if (saved != saved_.end()) return saved->found;
+  const auto value = read_value(kProcSys + name);
+  return value ? std::optional(*value) : std::nullopt;
 }
 
 // A strict reverse path filter for all interfaces makes a macvlan deaf: the way back to whoever asks leads by
-// the interface below. The kernel takes the stricter of "all" and the interface's own, so the strictness
-// moves from "all" to every other interface.
+// the interface below. The kernel takes the greater of "all" and the interface's own (IN_DEV_MAXCONF; 1 is
+// strict, 2 is loose): the strictness of "all" moves to the interfaces that have none of their own.
 void Sysctls::loosen_reverse_path_filter(const config::SyncGroup& group) {
   const std::vector<VirtualMacUse> macs = virtual_macs_of(group);
   const std::string all = std::string(kIpv4Settings) + "all/rp_filter";
-  const std::string wanted = saved_value(saved_path_, all).value_or(read_value(kProcSys + all).value_or("0"));
-  if (macs.empty() || wanted != kStrict) return;
-  std::error_code unreadable;
-  for (const auto& entry :
-       std::filesystem::directory_iterator(kProcSys + std::string(kIpv4Settings), unreadable)) {
-    const std::string interface = entry.path().filename();
+  if (macs.empty() || found_before(all) != kStrict) return;
+  for (const std::string& interface : names_in(kIpv4Settings)) {
     const bool ours = std::ranges::find(macs, interface, &VirtualMacUse::name) != macs.end();
-    if (interface == "all" || ours) continue;
-    settings_.push_back({std::string(kIpv4Settings) + interface + "/rp_filter", kStrict, "",
-                         "the strict reverse path filter of \"all\", which a virtual MAC cannot have"});
+    const std::string name = std::string(kIpv4Settings) + interface + "/rp_filter";
+    if (interface == "all" || ours || found_before(name) != kNoFilter) continue;
+    settings_.push_back({name, kStrict, "",
+                         "the strict reverse path filter of \"all\", which a virtual MAC cannot have",
+                         Presence::of_interface_that_may_go});
   }
   settings_.push_back({all, "0", "", "a strict filter for all makes a virtual MAC's macvlan deaf"});
 }
 
+// The switch for all sets that of every interface and of those to come, and so does its way back.
+void Sysctls::note_forwarding(const std::string& for_all, const std::string& directory) {
+  if (found_before(for_all) == "1") return;
+  const bool after_crash = std::ranges::find(saved_, for_all, &Sysctl::name) != saved_.end();
+  for (const std::string& interface : names_in(directory)) {
+    const std::string name = directory + interface + "/forwarding";
+    // By now the others have what we set.
+    if (after_crash && std::ranges::find(saved_, name, &Sysctl::name) == saved_.end()) continue;
+    const auto found = found_before(name);
+    if (interface == "all" || !found) continue;
+    if (along_.size() >= kMaxAlong) {
+      log::warning("forwarding of interfaces: there are too many to restore each by itself");
+      return;
+    }
+    along_.push_back({name, "", *found, ""});
+  }
+}
+
 Status Sysctls::apply() {
-  adopt_saved();
   std::vector<std::string> problems;
   for (Sysctl& setting : settings_) {
+    const auto saved = std::ranges::find(saved_, setting.name, &Sysctl::name);
+    if (saved != saved_.end()) setting.found = saved->found;
     if (!setting.found.empty()) continue;
     const auto value = read_value(path_of(setting));
     if (value)
       setting.found = *value;
-    else
+    else if (!may_be_gone(setting, value.error()))
       problems.push_back(value.error().text);
   }
+  // What a former run set and this one does not: remembered until it is restored.
+  leftovers_ = saved_;
+  std::erase_if(leftovers_, [this](const Sysctl& each) {
+    return std::ranges::find(settings_, each.name, &Sysctl::name) != settings_.end() ||
+           std::ranges::find(along_, each.name, &Sysctl::name) != along_.end();
+  });
   if (const Status saved = save(); !saved) problems.push_back(saved.error().text);
+  if (!leftovers_.empty()) {
+    std::erase_if(leftovers_, [](const Sysctl& each) { return put(each, each.found).has_value(); });
+    if (const Status saved = save(); !saved) problems.push_back(saved.error().text);
+  }
   for (const Sysctl& setting : settings_) {
     if (setting.found.empty()) continue;
-    const auto present = read_value(path_of(setting));
-    if (present && *present == setting.wanted) continue;
-    if (const Status written = write_value(path_of(setting), setting.wanted); !written) {
-      problems.push_back(written.error().text);
-    }
+    const Status written = put(setting, setting.wanted);
+    if (!written && !may_be_gone(setting, written.error())) problems.push_back(written.error().text);
   }
+  std::erase_if(settings_, [](const Sysctl& setting) {
+    return setting.presence == Presence::of_interface_that_may_go && setting.found.empty();
+  });
   return joined(problems);
 }
 
 Status Sysctls::restore() {
   std::vector<std::string> problems;
-  for (const Sysctl& setting : settings_) {
-    if (setting.found.empty()) continue;
-    if (const Status written = write_value(path_of(setting), setting.found); !written) {
-      problems.push_back(written.error().text);
+  for (const auto* list : {&settings_, &along_, &leftovers_}) {
+    for (const Sysctl& setting : *list) {
+      if (setting.found.empty()) continue;
+      const Status written = put(setting, setting.found);
+      const bool gone = !written && written.error().code == ENOENT && is_of_interface(setting.name);
+      if (!written && !gone) problems.push_back(written.error().text);
     }
   }
   if (problems.empty()) ::unlink(saved_path_.c_str());
   return joined(problems);
-}
-
-void Sysctls::adopt_saved() {
-  for (Sysctl& setting : settings_) {
-    if (const auto value = saved_value(saved_path_, setting.name)) setting.found = *value;
-  }
 }
 
 Status Sysctls::save() const {
@@ -166,8 +225,11 @@ Status Sysctls::save() const {
   {
     std::ofstream file(fresh, std::ios::trunc);
     file << boot_id() << '\n';
-    for (const Sysctl& setting : settings_) {
-      if (!setting.found.empty()) file << setting.name << ' ' << setting.found << '\n';
+    // Those for all interfaces before those of each, as they are restored.
+    for (const auto* list : {&settings_, &along_, &leftovers_}) {
+      for (const Sysctl& setting : *list) {
+        if (!setting.found.empty()) file << setting.name << ' ' << setting.found << '\n';
+      }
     }
     if (!file.flush()) return fail(Blame::system, fresh + ": cannot be written");
   }

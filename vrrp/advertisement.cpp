@@ -24,7 +24,6 @@ namespace ftfw::vrrp {
 namespace {
 
 constexpr std::uint8_t kTypeAdvertisement = 1;
-constexpr std::uint8_t kProtocolVrrp = 112;
 constexpr std::size_t kHeaderBytes = 8;
 constexpr std::size_t kChecksumOffset = 6;
 constexpr std::size_t kAuthenticationBytes = 8;

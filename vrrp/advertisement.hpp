@@ -17,6 +17,7 @@
 
 namespace ftfw::vrrp {
 
+inline constexpr std::uint8_t kProtocolVrrp = 112;   // of the IP header
 inline constexpr std::uint8_t kPriorityRelease = 0;  // "I stop being Active"
 inline constexpr std::uint8_t kPriorityOwner = 255;
 

@@ -143,10 +143,12 @@ TEST_CASE("a strict reverse path filter for all interfaces moves to each, and ba
   };
   set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/all/rp_filter", "1");
   set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/eth0/rp_filter", "0");
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/eth2/rp_filter", "2");  // loose: the greater counts
   b.start_pair();
   CHECK(wait_until(kElection, [&] { return client_reaches_server(b); }));
   CHECK(filter("all") == "0");
   CHECK(filter("eth0") == "1");
+  CHECK(filter("eth2") == "2");
   // Also after a crash, when only the file remembers.
   b.fw_1.kill();
   b.fw_1.start();
@@ -155,6 +157,99 @@ TEST_CASE("a strict reverse path filter for all interfaces moves to each, and ba
   CHECK(b.fw_1.terminate(kStop) == 0);
   CHECK(filter("all") == "1");
   CHECK(filter("eth0") == "0");
+  CHECK(filter("eth2") == "2");
+}
+
+TEST_CASE("settings that a crashed run made and the next configuration does not want are restored") {
+  DaemonBench b;
+  const std::string plain = b.configuration.string();
+  add_to_inside_router(b, "virtual_mac = true\n");
+  b.fw_1.configure(b.configuration);
+  const auto filter = [&b](const std::string& interface) {
+    return get_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/" + interface + "/rp_filter");
+  };
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/all/rp_filter", "1");
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv4/conf/eth0/rp_filter", "0");
+  b.fw_1.start();
+  REQUIRE(b.wait_role(Node::fw_1, "primary", 30s));
+  REQUIRE(filter("eth0") == "1");
+  b.fw_1.kill();
+  b.fw_1.configure(plain);
+  b.fw_1.start();
+  REQUIRE(b.wait_role(Node::fw_1, "primary", 30s));
+  CHECK(filter("all") == "1");
+  CHECK(filter("eth0") == "0");
+  CHECK(b.fw_1.terminate(kStop) == 0);
+}
+
+TEST_CASE("the forwarding of each interface comes back at the end, not only that of all") {
+  DaemonBench b({}, Ipv6::on);
+  add_ipv6(b, "");
+  const auto forwarding = [&b](const std::string& name) {
+    return get_sysctl(b.lab.network(Node::fw_1), "net/" + name + "/forwarding");
+  };
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv6/conf/all/forwarding", "0");
+  set_sysctl(b.lab.network(Node::fw_1), "net/ipv6/conf/eth2/forwarding", "1");
+  b.fw_1.start();
+  REQUIRE(b.wait_role(Node::fw_1, "primary", 30s));
+  CHECK(forwarding("ipv6/conf/eth0") == "1");
+  CHECK(b.fw_1.terminate(kStop) == 0);
+  CHECK(forwarding("ipv6/conf/all") == "0");
+  CHECK(forwarding("ipv6/conf/eth0") == "0");
+  CHECK(forwarding("ipv6/conf/eth2") == "1");
+}
+
+TEST_CASE("a virtual MAC holds excluded addresses of the other family") {
+  DaemonBench b({}, Ipv6::on);
+  add_to_inside_router(b, "virtual_mac = true\nexcluded_addresses = [\"2001:db8:2::100/64\"]\n");
+  use_configuration(b);
+  b.fw_1.start();
+  REQUIRE(b.wait_role(Node::fw_1, "primary"));
+  CHECK(wait_until(kElection, [&] { return client_reaches_server(b); }));
+  CHECK(b.lab.run_well(Node::fw_1, {"ip", "-6", "address", "show", "dev", "vrrp.61"})
+            .contains("2001:db8:2::100/64"));
+}
+
+TEST_CASE("a macvlan that somebody sets down or deletes is put back whole, counted once, told once") {
+  DaemonBench b;
+  add_to_inside_router(b, "virtual_mac = true\n");
+  use_configuration(b);
+  b.start_pair();
+  const std::string since = b.status(Node::fw_1)["since"].dump();
+  for (const bool deleted : {false, true}) {
+    CAPTURE(deleted);
+    if (deleted)
+      b.lab.run_well(Node::fw_1, {"ip", "link", "delete", "vrrp.61"});
+    else
+      b.lab.run_well(Node::fw_1, {"ip", "link", "set", "vrrp.61", "down"});
+    const int count = deleted ? 2 : 1;
+    CHECK(b.wait_status(Node::fw_1, [&](const Json& now) { return now["put_back"] == count; }));
+    CHECK(wait_until(kElection, [&] { return client_reaches_server(b); }));
+    CHECK(b.lab.run_well(Node::fw_1, {"ip", "link", "show", "vrrp.61"}).contains(",UP"));
+  }
+  CHECK(b.lab.run_well(Node::fw_1, {"ip", "address", "show", "dev", "vrrp.61"}).contains("192.168.2.100"));
+  CHECK(b.status(Node::fw_1)["since"].dump() == since);
+  const Json alarms = b.status(Node::fw_1)["alarms"];
+  CHECK(std::ranges::count_if(alarms, [](const Json& alarm) {
+          return alarm["text"].get<std::string>().contains("vrrp.61 was removed or set down");
+        }) == 1);  // the second within the same minute
+  // On the backup it is made again, down.
+  b.lab.run_well(Node::fw_2, {"ip", "link", "delete", "vrrp.61"});
+  CHECK(wait_until(kElection,
+                   [&] { return b.lab.run(Node::fw_2, {"ip", "link", "show", "vrrp.61"}).exit_code == 0; }));
+  CHECK_FALSE(b.lab.run_well(Node::fw_2, {"ip", "link", "show", "vrrp.61"}).contains(",UP"));
+}
+
+TEST_CASE("an address that an administrator sets in place of ours is left alone, and told") {
+  DaemonBench b;
+  b.start_pair();
+  b.lab.run_well(Node::fw_1, {"ip", "address", "add", "192.168.2.100/24", "dev", "eth1"});
+  b.lab.run_well(Node::fw_1, {"ip", "address", "delete", "192.168.2.100/32", "dev", "eth1"});
+  CHECK(wait_until(kElection, [&] { return b.has_alarm(Node::fw_1, "already an address of this machine"); }));
+  CHECK(b.lab.run_well(Node::fw_1, {"ip", "address", "show", "dev", "eth1"}).contains("192.168.2.100/24"));
+  b.lab.run_well(Node::fw_1, {"ip", "address", "delete", "192.168.2.100/24", "dev", "eth1"});
+  CHECK(b.wait_status(Node::fw_1, [](const Json& now) { return now["put_back"] == 1; }));
+  CHECK(b.fw_1.holding() == Holding::all);
 }
 
 TEST_CASE("two primaries of one virtual MAC hear each other and one of them steps down") {

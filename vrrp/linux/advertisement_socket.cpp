@@ -12,8 +12,6 @@
 namespace ftfw::vrrp {
 namespace {
 
-constexpr int kQueuePriority = 7;  // TC_PRIO_CONTROL, as on the raw sockets
-
 Result<UniqueFd> open_frame_socket() {
   // Protocol 0: no frame is ever queued for this socket.
   UniqueFd socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));

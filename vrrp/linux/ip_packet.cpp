@@ -2,6 +2,9 @@
 
 #include <cassert>
 
+#include "vrrp/advertisement.hpp"
+#include "vrrp/internet_checksum.hpp"
+
 //  Ethernet II   | destination 6 | source 6 | type 2 |
 //  IPv4 (RFC 791)
 //  | version and header length | class | total length 2 | identification 2 | flags and offset 2 |
@@ -14,7 +17,6 @@ namespace {
 
 constexpr std::uint16_t kEtherTypeIpv4 = 0x0800;
 constexpr std::uint16_t kEtherTypeIpv6 = 0x86dd;
-constexpr std::uint8_t kProtocolVrrp = 112;
 constexpr std::uint8_t kVersion4NoOptions = 0x45;
 constexpr std::size_t kIpv4HeaderBytes = 20;
 constexpr std::size_t kIpv4ChecksumOffset = 10;
@@ -25,14 +27,6 @@ MacAddress group_mac(const IpAddress& group) {
     return {{0x01, 0x00, 0x5e, static_cast<std::uint8_t>(bytes[1] & 0x7f), bytes[2], bytes[3]}};
   }
   return {{0x33, 0x33, bytes[12], bytes[13], bytes[14], bytes[15]}};
-}
-
-// RFC 1071 over whole words.
-std::uint16_t header_checksum(ByteSpan header) {
-  std::uint32_t sum = 0;
-  for (ByteReader reader(header); reader.remaining() > 0;) sum += reader.u16();
-  while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
-  return static_cast<std::uint16_t>(~sum);
 }
 
 void write_ipv4_header(ByteWriter& writer, ByteVector& out, const IpAddress& source,
@@ -49,7 +43,7 @@ void write_ipv4_header(ByteWriter& writer, ByteVector& out, const IpAddress& sou
   writer.bytes(source.bytes());
   writer.bytes(destination.bytes());
   const ByteSpan header = ByteSpan(out).subspan(start, kIpv4HeaderBytes);
-  writer.patch_u16(start + kIpv4ChecksumOffset, header_checksum(header));
+  writer.patch_u16(start + kIpv4ChecksumOffset, internet_checksum(header, 0));
 }
 
 void write_ipv6_header(ByteWriter& writer, const IpAddress& source, const IpAddress& destination,

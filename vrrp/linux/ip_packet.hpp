@@ -14,6 +14,8 @@ namespace ftfw::vrrp {
 
 // Traffic class of an advertisement: internetwork control, as other routing protocols (RFC 2474 4.2.2.2).
 inline constexpr std::uint8_t kTrafficClass = 0xc0;
+// Before all other traffic in the queue of the interface (TC_PRIO_CONTROL), from whatever socket it leaves.
+inline constexpr int kQueuePriority = 7;
 
 // The whole Ethernet frame. Preconditions: source and destination of one family, the destination a multicast
 // group. identification: IPv4 only.

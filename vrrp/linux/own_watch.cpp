@@ -73,10 +73,10 @@ void take(const nlmsghdr& message, OwnRemovals& removals) {
 
 }  // namespace
 
-Result<OwnWatch> OwnWatch::open() {
+Result<OwnWatch> OwnWatch::open(bool with_routes) {
+  const std::uint32_t routes = with_routes ? RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE : 0;
   auto events = NetlinkSocket::open({.bus = NETLINK_ROUTE,
-                                     .groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR |
-                                               RTMGRP_IPV4_ROUTE | RTMGRP_IPV6_ROUTE,
+                                     .groups = RTMGRP_LINK | RTMGRP_IPV4_IFADDR | RTMGRP_IPV6_IFADDR | routes,
                                      .receive_buffer_bytes = kSocketBufferBytes,
                                      .blocking = false});
   if (!events) return std::unexpected(events.error());
@@ -90,7 +90,6 @@ Result<OwnRemovals> OwnWatch::read() {
   for (int datagrams = 0; datagrams < kMaxDatagramsPerRead && !drained; ++datagrams) {
     const auto got = events_.receive(buffer);
     if (!got && got.error().code == ENOBUFS) {
-      ++lost_events_;
       losing_ = true;
       continue;
     }

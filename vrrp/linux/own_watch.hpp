@@ -37,21 +37,19 @@ struct OwnRemovals {
 
 class OwnWatch {
  public:
-  static Result<OwnWatch> open();
+  // with_routes: without, the kernel does not wake this thread for every route of a routing daemon.
+  static Result<OwnWatch> open(bool with_routes);
 
   int fd() const { return events_.fd(); }
 
   // Takes in the waiting events, a bounded number in one call.
   Result<OwnRemovals> read();
 
-  std::uint64_t lost_events() const { return lost_events_; }
-
  private:
   explicit OwnWatch(NetlinkSocket events) : events_(std::move(events)) {}
 
   NetlinkSocket events_;
   bool losing_ = false;
-  std::uint64_t lost_events_ = 0;
 };
 
 }  // namespace ftfw::vrrp

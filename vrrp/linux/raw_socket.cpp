@@ -9,13 +9,12 @@
 #include <cerrno>
 #include <cstring>
 
+#include "vrrp/advertisement.hpp"
 #include "vrrp/linux/ip_packet.hpp"
 
 namespace ftfw::vrrp {
 namespace {
 
-constexpr int kProtocolVrrp = 112;
-constexpr int kQueuePriority = 7;  // TC_PRIO_CONTROL: before all other traffic in the queue of the interface
 // A flood must not push the Active router's advertisements out of the queue before it is read: about 1,300
 // packets (the kernel doubles the number and counts 768 bytes or more for each).
 constexpr int kReceiveBufferBytes = 512 * 1024;

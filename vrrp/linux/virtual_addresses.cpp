@@ -9,6 +9,7 @@
 #include <array>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 #include <memory>
 #include <optional>
 
@@ -171,8 +172,9 @@ bool is_success(Change change, int error) {
   return error == 0 || gone_already;
 }
 
-Status apply_batch(nl_sock* socket, std::span<const Planned> plan, std::chrono::seconds lifetime) {
-  Status first_failure;
+std::vector<RefusedAddress> apply_batch(nl_sock* socket, std::span<const Planned> plan,
+                                        std::chrono::seconds lifetime) {
+  std::vector<RefusedAddress> refused;
   std::vector<Message> messages;
   std::vector<const Planned*> sent;
   for (const Planned& step : plan) {
@@ -180,31 +182,40 @@ Status apply_batch(nl_sock* socket, std::span<const Planned> plan, std::chrono::
     if (message) {
       messages.push_back(std::move(*message));
       sent.push_back(&step);
-    } else if (first_failure) {
-      first_failure = std::unexpected(message.error());
+    } else {
+      refused.push_back({step.address, message.error()});
     }
   }
-  if (messages.empty()) return first_failure;
+  if (messages.empty()) return refused;
   const auto answers = send_batch(socket, messages);
-  if (!answers) return std::unexpected(answers.error());
   for (std::size_t i = 0; i < sent.size(); ++i) {
+    if (!answers) {
+      refused.push_back({sent[i]->address, answers.error()});
+      continue;
+    }
     const int error = (*answers)[i];
-    if (is_success(sent[i]->change, error) || !first_failure) continue;
+    if (is_success(sent[i]->change, error)) continue;
     const char* verb = sent[i]->change == Change::remove ? "remove " : "set ";
-    first_failure = fail_errno(verb + describe(sent[i]->address), error, Blame::kernel);
+    refused.push_back(
+        {sent[i]->address, fail_errno(verb + describe(sent[i]->address), error, Blame::kernel).error()});
   }
-  return first_failure;
+  return refused;
 }
 
 // Everything is tried: an address that cannot be set (its interface is gone) must not let the others expire.
-Status apply(nl_sock* socket, std::span<const Planned> plan, std::chrono::seconds lifetime) {
-  Status first_failure;
+std::vector<RefusedAddress> apply(nl_sock* socket, std::span<const Planned> plan,
+                                  std::chrono::seconds lifetime) {
+  std::vector<RefusedAddress> refused;
   for (std::size_t done = 0; done < plan.size(); done += kMaxBatch) {
     const auto part = plan.subspan(done, std::min(kMaxBatch, plan.size() - done));
-    auto applied = apply_batch(socket, part, lifetime);
-    if (!applied && first_failure) first_failure = std::move(applied);
+    std::ranges::move(apply_batch(socket, part, lifetime), std::back_inserter(refused));
   }
-  return first_failure;
+  return refused;
+}
+
+Status first_of(const std::vector<RefusedAddress>& refused) {
+  if (refused.empty()) return {};
+  return std::unexpected(refused.front().why);
 }
 
 }  // namespace
@@ -241,10 +252,11 @@ Status VirtualAddresses::add(std::span<const VirtualAddress> addresses, std::chr
   }
   std::ranges::stable_partition(
       plan, [](const Planned& step) { return step.address.address.address.is_link_local(); });
-  return apply(socket_.get(), plan, lifetime);
+  return first_of(apply(socket_.get(), plan, lifetime));
 }
 
-Status VirtualAddresses::renew(std::span<const VirtualAddress> addresses, std::chrono::seconds lifetime) {
+std::vector<RefusedAddress> VirtualAddresses::renew(std::span<const VirtualAddress> addresses,
+                                                    std::chrono::seconds lifetime) {
   std::vector<Planned> plan;
   for (const VirtualAddress& wanted : addresses) plan.push_back({wanted, Change::renew});
   return apply(socket_.get(), plan, lifetime);
@@ -261,7 +273,7 @@ Status VirtualAddresses::remove(std::span<const VirtualAddress> addresses) {
     });
     if (stands) plan.push_back({unwanted, Change::remove});
   }
-  return apply(socket_.get(), plan, std::chrono::seconds(0));
+  return first_of(apply(socket_.get(), plan, std::chrono::seconds(0)));
 }
 
 Result<std::vector<VirtualAddress>> VirtualAddresses::list_own(std::span<const std::string> interfaces) {

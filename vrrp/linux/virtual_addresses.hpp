@@ -31,6 +31,12 @@ struct VirtualAddress {
   auto operator<=>(const VirtualAddress&) const = default;
 };
 
+// One address that the kernel did not take.
+struct RefusedAddress {
+  VirtualAddress address;
+  Error why;
+};
+
 class VirtualAddresses {
  public:
   static Result<VirtualAddresses> open();
@@ -44,8 +50,8 @@ class VirtualAddresses {
   Status add(std::span<const VirtualAddress> addresses, std::chrono::seconds lifetime);
 
   // Sets the lifetime anew. The kernel re-creates an address that is gone: the caller must not renew what it
-  // has let expire.
-  Status renew(std::span<const VirtualAddress> addresses, std::chrono::seconds lifetime);
+  // has let expire. All are tried; those that could not be renewed are returned.
+  std::vector<RefusedAddress> renew(std::span<const VirtualAddress> addresses, std::chrono::seconds lifetime);
 
   // Those of ours that stand; what is gone already is no error.
   Status remove(std::span<const VirtualAddress> addresses);

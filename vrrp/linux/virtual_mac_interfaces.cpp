@@ -59,43 +59,55 @@ Status make(nl_sock* socket, const std::string& name, int parent, const MacAddre
 }
 
 struct Setting {
-  const char* directory;  // below /proc/sys/net
-  const char* name;
-  const char* value;
+  std::string_view directory;  // below /proc/sys/net
+  std::string_view name;
+  std::string_view value;
 };
 
 // arp_ignore: the addresses of other interfaces, the parent's, are not answered for with the virtual MAC; of
-// the IPv6 macvlan too. accept_local and rp_filter: the hosts behind the parent are routed by the parent, yet
-// what they send to the virtual MAC comes in here. promote_secondaries: removing one address takes no other
-// along.
+// a macvlan without IPv4 addresses too.
+constexpr std::array kSettings{Setting{"ipv4", "arp_ignore", "1"}};
+// accept_local and rp_filter: the hosts behind the parent are routed by the parent, yet what they send to the
+// virtual MAC comes in here. promote_secondaries: removing one address takes no other along.
 constexpr std::array kIpv4Settings{
-    Setting{"ipv4", "arp_ignore", "1"},   Setting{"ipv4", "accept_local", "1"},
-    Setting{"ipv4", "rp_filter", "0"},    Setting{"ipv4", "promote_secondaries", "1"},
-    Setting{"ipv6", "disable_ipv6", "1"},
+    Setting{"ipv4", "accept_local", "1"},
+    Setting{"ipv4", "rp_filter", "0"},
+    Setting{"ipv4", "promote_secondaries", "1"},
 };
-// addr_gen_mode 1: no link-local address of the kernel's own. accept_ra: the parent hears the routers.
+// addr_gen_mode 1: no link-local address of the kernel's own. accept_ra: the parent hears the routers. After
+// those two it is enabled: one that was adopted may have been made for IPv4 alone.
 constexpr std::array kIpv6Settings{
-    Setting{"ipv4", "arp_ignore", "1"},
     Setting{"ipv6", "addr_gen_mode", "1"},
     Setting{"ipv6", "accept_dad", "0"},
     Setting{"ipv6", "accept_ra", "0"},
+    Setting{"ipv6", "disable_ipv6", "0"},
 };
+constexpr std::array kNoIpv6Settings{Setting{"ipv6", "disable_ipv6", "1"}};
 
 // A kernel without IPv6 has nothing to disable.
 bool is_needless(const Setting& setting, int error) {
-  return error == ENOENT && std::string_view(setting.name) == "disable_ipv6";
+  return error == ENOENT && setting.name == kNoIpv6Settings.front().name &&
+         setting.value == kNoIpv6Settings.front().value;
 }
 
-Status write_settings(const std::string& name, Family family) {
-  const std::span<const Setting> settings = family == Family::ipv4 ? std::span<const Setting>(kIpv4Settings)
-                                                                   : std::span<const Setting>(kIpv6Settings);
+std::vector<Setting> settings_for(AddressFamilies families) {
+  std::vector<Setting> settings(kSettings.begin(), kSettings.end());
+  if (families.ipv4) settings.insert(settings.end(), kIpv4Settings.begin(), kIpv4Settings.end());
+  if (families.ipv6)
+    settings.insert(settings.end(), kIpv6Settings.begin(), kIpv6Settings.end());
+  else
+    settings.insert(settings.end(), kNoIpv6Settings.begin(), kNoIpv6Settings.end());
+  return settings;
+}
+
+Status write_settings(const std::string& name, AddressFamilies families) {
+  const std::vector<Setting> settings = settings_for(families);
   std::string problems;
   for (const Setting& each : settings) {
     const std::string path =
-        std::string("/proc/sys/net/") + each.directory + "/conf/" + name + "/" + each.name;
+        "/proc/sys/net/" + std::string(each.directory) + "/conf/" + name + "/" + std::string(each.name);
     const UniqueFd fd(::open(path.c_str(), O_WRONLY | O_CLOEXEC));
-    const std::string_view value = each.value;
-    const bool written = fd && ::write(fd.get(), value.data(), value.size()) == 1;
+    const bool written = fd && ::write(fd.get(), each.value.data(), each.value.size()) == 1;
     if (written || is_needless(each, errno)) continue;
     problems += (problems.empty() ? "" : "; ") + fail_errno(path, errno).error().text;
   }
@@ -117,7 +129,7 @@ Result<VirtualMacInterfaces> VirtualMacInterfaces::open() {
 }
 
 Status VirtualMacInterfaces::create(const std::string& name, const std::string& parent, const MacAddress& mac,
-                                    Family family) {
+                                    AddressFamilies families) {
   const auto parent_index = static_cast<int>(::if_nametoindex(parent.c_str()));
   if (parent_index == 0) return fail_errno("interface " + parent, errno);
   const auto standing = find(socket_.get(), name);
@@ -131,7 +143,16 @@ Status VirtualMacInterfaces::create(const std::string& name, const std::string& 
   if (!stands) {
     if (auto made = make(socket_.get(), name, parent_index, mac); !made) return made;
   }
-  return write_settings(name, family);
+  return write_settings(name, families);
+}
+
+Result<MacvlanState> VirtualMacInterfaces::state(const std::string& name) {
+  const auto standing = find(socket_.get(), name);
+  if (!standing) return std::unexpected(standing.error());
+  if (!*standing) return MacvlanState::missing;
+  if (!(*standing)->ours) return fail_not_ours(name, EPERM);
+  const bool up = (rtnl_link_get_flags((*standing)->link.get()) & IFF_UP) != 0;
+  return up ? MacvlanState::up : MacvlanState::down;
 }
 
 Status VirtualMacInterfaces::set_up(const std::string& name) {
@@ -145,7 +166,7 @@ Status VirtualMacInterfaces::set_down(const std::string& name) {
 Status VirtualMacInterfaces::set_flag(const std::string& name, bool up) {
   const auto standing = find(socket_.get(), name);
   if (!standing) return std::unexpected(standing.error());
-  if (!*standing) return fail_errno("interface " + name, ENODEV);
+  if (!*standing) return up ? Status(fail_errno("interface " + name, ENODEV)) : Status{};
   if (!(*standing)->ours) return fail_not_ours(name, EPERM);
   const Link changes(rtnl_link_alloc());
   if (!changes) return fail_errno("build a request for interface " + name, ENOMEM);
@@ -154,6 +175,7 @@ Status VirtualMacInterfaces::set_flag(const std::string& name, bool up) {
   else
     rtnl_link_unset_flags(changes.get(), IFF_UP);
   const int changed = rtnl_link_change(socket_.get(), (*standing)->link.get(), changes.get(), 0);
+  if (changed == -NLE_NODEV && !up) return {};
   if (changed < 0) return fail_netlink("set interface " + name + (up ? " up" : " down"), changed);
   return {};
 }

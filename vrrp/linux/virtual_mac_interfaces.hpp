@@ -17,17 +17,29 @@ namespace ftfw::vrrp {
 // "ip link" shows it as the interface's group. High, where no administrator counts up to.
 inline constexpr std::uint32_t kVirtualMacGroup = 0x00f70112;
 
+// Of the addresses that a macvlan is to hold.
+struct AddressFamilies {
+  bool ipv4 = false;
+  bool ipv6 = false;
+};
+
+enum class MacvlanState { missing, down, up };
+
 class VirtualMacInterfaces {
  public:
   static Result<VirtualMacInterfaces> open();
 
   // Down. One of ours that stands with this parent and MAC is adopted, up as it may be; with others it is
   // made anew. Refuses an interface of that name that is not ours (Blame::configuration, EEXIST). The
-  // settings of the family are written in every case; each that cannot be is named in one error.
-  Status create(const std::string& name, const std::string& parent, const MacAddress& mac, Family family);
+  // settings of the families are written in every case; each that cannot be is named in one error.
+  Status create(const std::string& name, const std::string& parent, const MacAddress& mac,
+                AddressFamilies families);
 
-  // Of one of ours (Blame::configuration, EPERM, if it is not). Down takes its IPv6 addresses with it, not
-  // its IPv4 ones.
+  // Of one of ours (Blame::configuration, EPERM, if it is not).
+  Result<MacvlanState> state(const std::string& name);
+
+  // Of one of ours, likewise. Down takes its IPv6 addresses with it, not its IPv4 ones. One that is gone
+  // cannot be set up (ENODEV), but is as good as down.
   Status set_up(const std::string& name);
   Status set_down(const std::string& name);
 

@@ -68,12 +68,12 @@ TEST_CASE("an address of ours that somebody removes is told, of both families, a
   REQUIRE(addresses);
   REQUIRE(addresses->add(kAddresses, 60s));
   TwoNamespaces::run("ip address add 192.0.2.50/24 dev left0");
-  auto watch = OwnWatch::open();
+  auto watch = OwnWatch::open(true);
   REQUIRE(watch);
 
   TwoNamespaces::run("ip address delete 192.0.2.50/24 dev left0");
   TwoNamespaces::run("ip address add 192.0.2.51/24 dev left0");
-  REQUIRE(addresses->renew(kAddresses, 60s));
+  REQUIRE(addresses->renew(kAddresses, 60s).empty());
   CHECK(told(*watch).empty());
 
   TwoNamespaces::run("ip address delete 192.0.2.100/32 dev left0");
@@ -101,7 +101,7 @@ TEST_CASE("a route of ours that somebody removes is told, of both families, and 
   wanted[1].metric = 77;
   REQUIRE(routes->add(wanted));
   TwoNamespaces::run("ip route add 203.0.113.0/24 via 192.0.2.2");
-  auto watch = OwnWatch::open();
+  auto watch = OwnWatch::open(true);
   REQUIRE(watch);
 
   TwoNamespaces::run("ip route delete 203.0.113.0/24");
@@ -125,7 +125,7 @@ TEST_CASE(
   const auto wanted = route("0.0.0.0/0", "192.0.2.2", "");
   REQUIRE(routes->add({&wanted, 1}));
   REQUIRE(addresses->add(kAddresses, 60s));
-  auto watch = OwnWatch::open();
+  auto watch = OwnWatch::open(true);
   REQUIRE(watch);
 
   TwoNamespaces::run("ip link set left0 down");
@@ -149,7 +149,7 @@ TEST_CASE("events that did not fit are a reason to look, and the watch goes on")
   TwoNamespaces network;
   auto addresses = VirtualAddresses::open();
   REQUIRE(addresses);
-  auto watch = OwnWatch::open();
+  auto watch = OwnWatch::open(true);
   REQUIRE(watch);
   std::vector<VirtualAddress> many;
   for (int i = 0; i < 2000; ++i) {
@@ -157,12 +157,11 @@ TEST_CASE("events that did not fit are a reason to look, and the watch goes on")
     const auto low = static_cast<std::uint8_t>(i % 250);
     many.push_back({"left0", {IpAddress::ipv4({198, 18, high, low}), 32}});
   }
-  while (watch->lost_events() == 0) {
+  // Far more than the socket's buffer takes, and the one below is among what is lost.
+  constexpr int kRounds = 4;
+  for (int round = 0; round < kRounds; ++round) {
     REQUIRE(addresses->add(many, 60s));
     REQUIRE(addresses->remove(many));
-    REQUIRE(addresses->add(many, 60s));
-    REQUIRE(addresses->remove(many));
-    REQUIRE(watch->read());
   }
 
   // The kernel drops everything until the last waiting event has been read: then is the time to look.

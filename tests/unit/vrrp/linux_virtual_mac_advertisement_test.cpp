@@ -44,7 +44,7 @@ TEST_CASE("advertisements of a virtual MAC leave as frames with it and are under
     const RouterSettings settings = virtual_leg("left0", each.virtual_address);
     const MacAddress mac = settings.virtual_mac->address;
     auto interfaces = open_interfaces();
-    REQUIRE(interfaces.create(kMacvlan, "left0", mac, settings.family()));
+    REQUIRE(interfaces.create(kMacvlan, "left0", mac, only(settings.family())));
     auto sender = AdvertisementSocket::open(settings);
     REQUIRE(sender);
     CHECK(sender->fds().size() == 2);
@@ -90,12 +90,12 @@ TEST_CASE(
     const RouterSettings settings = virtual_leg("left0", each.virtual_address);
     const Family family = settings.family();
     auto interfaces = open_interfaces();
-    REQUIRE(interfaces.create(kMacvlan, "left0", settings.virtual_mac->address, family));
+    REQUIRE(interfaces.create(kMacvlan, "left0", settings.virtual_mac->address, only(family)));
     auto left = AdvertisementSocket::open(settings);
     REQUIRE(left);
     auto competitor = network.in_right([&] {
       auto own = open_interfaces();
-      REQUIRE(own.create(kMacvlan, "right0", settings.virtual_mac->address, family));
+      REQUIRE(own.create(kMacvlan, "right0", settings.virtual_mac->address, only(family)));
       return AdvertisementSocket::open(virtual_leg("right0", each.virtual_address));
     });
     auto plain =
@@ -143,11 +143,11 @@ TEST_CASE("a macvlan that was made again is heard again after the sockets have r
   const RouterSettings settings = virtual_leg("left0", "192.0.2.100");
   auto interfaces = open_interfaces();
   CHECK_FALSE(AdvertisementSocket::open(settings));  // no macvlan yet
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   auto left = AdvertisementSocket::open(settings);
   REQUIRE(left);
   auto competitor = network.in_right([&] {
-    REQUIRE(open_interfaces().create(kMacvlan, "right0", kMac4, Family::ipv4));
+    REQUIRE(open_interfaces().create(kMacvlan, "right0", kMac4, {.ipv4 = true}));
     return AdvertisementSocket::open(virtual_leg("right0", "192.0.2.100"));
   });
   REQUIRE(competitor);
@@ -155,7 +155,7 @@ TEST_CASE("a macvlan that was made again is heard again after the sockets have r
   REQUIRE(interfaces.remove(kMacvlan));
   REQUIRE(left->rejoin());  // the parent stands, the macvlan does not: no error
 
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   REQUIRE(interfaces.set_up(kMacvlan));
   REQUIRE(left->rejoin());
   CHECK(std::ranges::equal(left->fds(), descriptors));
@@ -173,13 +173,13 @@ TEST_CASE(
   auto interfaces = open_interfaces();
   auto addresses = VirtualAddresses::open();
   REQUIRE(addresses);
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   auto left = AdvertisementSocket::open(virtual_leg("left0", "192.0.2.100"));
   REQUIRE(left);
   REQUIRE(interfaces.set_up(kMacvlan));
   REQUIRE(addresses->add({&kOnMacvlan, 1}, 30s));
   auto competitor = network.in_right([&] {
-    REQUIRE(open_interfaces().create(kMacvlan, "right0", kMac4, Family::ipv4));
+    REQUIRE(open_interfaces().create(kMacvlan, "right0", kMac4, {.ipv4 = true}));
     return AdvertisementSocket::open(virtual_leg("right0", "192.0.2.100"));
   });
   REQUIRE(competitor);
@@ -203,7 +203,7 @@ TEST_CASE("an advertisement that no frame can hold is refused with EMSGSIZE") {
   if (skipped_without_root()) return;
   TwoNamespaces network;
   network.set_link_local();
-  REQUIRE(open_interfaces().create(kMacvlan, "left0", kMac6, Family::ipv6));
+  REQUIRE(open_interfaces().create(kMacvlan, "left0", kMac6, {.ipv6 = true}));
   auto sender = AdvertisementSocket::open(virtual_leg("left0", "fe80::100"));
   REQUIRE(sender);
   const IpAddress group = multicast_group(Family::ipv6);

@@ -82,9 +82,9 @@ TEST_CASE(
   auto addresses = VirtualAddresses::open();
   REQUIRE(addresses);
   // The IPv6 one hears the ARP requests too.
-  REQUIRE(interfaces.create("vrrp6.51", "left0", kMac6, Family::ipv6));
+  REQUIRE(interfaces.create("vrrp6.51", "left0", kMac6, {.ipv6 = true}));
   REQUIRE(interfaces.set_up("vrrp6.51"));
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   REQUIRE(interfaces.set_up(kMacvlan));
   REQUIRE(addresses->add({&kOnMacvlan, 1}, 30s));
   const MacAddress base = mac_of("left0");
@@ -103,7 +103,7 @@ TEST_CASE("IPv6 neighbours learn the virtual MAC for an address on the macvlan, 
   auto interfaces = open_interfaces();
   auto addresses = VirtualAddresses::open();
   REQUIRE(addresses);
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac6, Family::ipv6));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac6, {.ipv6 = true}));
   REQUIRE(interfaces.set_up(kMacvlan));
   const std::vector<VirtualAddress> both{
       {.interface = kMacvlan, .address = *IpPrefix::parse("fe80::100/64"), .no_prefix_route = false},
@@ -133,7 +133,7 @@ TEST_CASE("a packet from the virtual address leaves by the parent without making
   auto interfaces = open_interfaces();
   auto addresses = VirtualAddresses::open();
   REQUIRE(addresses);
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   REQUIRE(interfaces.set_up(kMacvlan));
   REQUIRE(addresses->add({&kOnMacvlan, 1}, 30s));
 
@@ -162,7 +162,7 @@ TEST_CASE("a virtual MAC works above a bridge too") {
   auto interfaces = open_interfaces();
   auto addresses = VirtualAddresses::open();
   REQUIRE(addresses);
-  REQUIRE(interfaces.create(kMacvlan, "br0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "br0", kMac4, {.ipv4 = true}));
   REQUIRE(interfaces.set_up(kMacvlan));
   REQUIRE(addresses->add({&kOnMacvlan, 1}, 30s));
   // Once the port forwards.

@@ -30,7 +30,7 @@ TEST_CASE("a macvlan is made down, private, with the virtual MAC, our group and 
   TwoNamespaces network;
   auto interfaces = open_interfaces();
 
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   CHECK(succeeds("ip -d link show vrrp.51 | grep -q 'macvlan mode private'"));
   CHECK(succeeds("ip -d link show vrrp.51 | grep -q 'vrrp.51@left0'"));
   CHECK(mac_of(kMacvlan) == kMac4);
@@ -42,7 +42,7 @@ TEST_CASE("a macvlan is made down, private, with the virtual MAC, our group and 
   CHECK(setting("ipv4/conf/vrrp.51/promote_secondaries") == "1");
   CHECK(setting("ipv6/conf/vrrp.51/disable_ipv6") == "1");
 
-  REQUIRE(interfaces.create("vrrp6.51", "left0", kMac6, Family::ipv6));
+  REQUIRE(interfaces.create("vrrp6.51", "left0", kMac6, {.ipv6 = true}));
   CHECK(setting("ipv4/conf/vrrp6.51/arp_ignore") == "1");
   CHECK(setting("ipv6/conf/vrrp6.51/disable_ipv6") == "0");
   CHECK(setting("ipv6/conf/vrrp6.51/addr_gen_mode") == "1");
@@ -58,30 +58,66 @@ TEST_CASE("a macvlan is made down, private, with the virtual MAC, our group and 
   CHECK(interfaces.remove(kMacvlan));  // gone already
   CHECK(interfaces.list_own() == std::vector<std::string>{"vrrp6.51"});
   CHECK(interfaces.set_up(kMacvlan).error().code == ENODEV);
+  CHECK(interfaces.set_down(kMacvlan));  // as good as down
+}
+
+TEST_CASE("a macvlan that holds addresses of both families gets the settings of both, also when adopted") {
+  if (skipped_without_root()) return;
+  TwoNamespaces network;
+  auto interfaces = open_interfaces();
+  auto addresses = VirtualAddresses::open();
+  REQUIRE(addresses);
+  const VirtualAddress excluded{
+      .interface = kMacvlan, .address = *IpPrefix::parse("2001:db8::100/64"), .no_prefix_route = true};
+
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));  // by a former configuration
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true, .ipv6 = true}));
+  for (const char* name : {"arp_ignore", "accept_local", "promote_secondaries"})
+    CHECK(setting(std::string("ipv4/conf/vrrp.51/") + name) == "1");
+  CHECK(setting("ipv4/conf/vrrp.51/rp_filter") == "0");
+  CHECK(setting("ipv6/conf/vrrp.51/disable_ipv6") == "0");
+  CHECK(setting("ipv6/conf/vrrp.51/addr_gen_mode") == "1");
+  CHECK(setting("ipv6/conf/vrrp.51/accept_dad") == "0");
+  REQUIRE(interfaces.set_up(kMacvlan));
+  CHECK(addresses->add({&excluded, 1}, 60s));
+  CHECK(succeeds("ip -6 address show dev vrrp.51 | grep -q 2001:db8::100/64"));
+  CHECK_FALSE(succeeds("ip -6 address show dev vrrp.51 | grep -q fe80"));
+}
+
+TEST_CASE("the state of a macvlan is told, and nothing about an interface that is not ours") {
+  if (skipped_without_root()) return;
+  TwoNamespaces network;
+  auto interfaces = open_interfaces();
+  CHECK(interfaces.state(kMacvlan) == MacvlanState::missing);
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
+  CHECK(interfaces.state(kMacvlan) == MacvlanState::down);
+  REQUIRE(interfaces.set_up(kMacvlan));
+  CHECK(interfaces.state(kMacvlan) == MacvlanState::up);
+  CHECK_FALSE(interfaces.state("left0"));
 }
 
 TEST_CASE("one of ours is adopted as it stands, or made anew where its parent or MAC differ") {
   if (skipped_without_root()) return;
   TwoNamespaces network;
   TwoNamespaces::run("ip link add other0 type veth peer name other1");
-  REQUIRE(open_interfaces().create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(open_interfaces().create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   REQUIRE(open_interfaces().set_up(kMacvlan));
   const unsigned first = ::if_nametoindex(kMacvlan);
   TwoNamespaces::run("sysctl -qw net.ipv4.conf.vrrp/51.rp_filter=1");
 
   auto interfaces = open_interfaces();  // the next run of the program
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true}));
   CHECK(::if_nametoindex(kMacvlan) == first);
   CHECK(is_up(kMacvlan));
   CHECK(setting("ipv4/conf/vrrp.51/rp_filter") == "0");  // written again
 
-  REQUIRE(interfaces.create(kMacvlan, "left0", kMac6, Family::ipv6));
+  REQUIRE(interfaces.create(kMacvlan, "left0", kMac6, {.ipv6 = true}));
   const unsigned second = ::if_nametoindex(kMacvlan);
   CHECK(second != first);
   CHECK(mac_of(kMacvlan) == kMac6);
   CHECK_FALSE(is_up(kMacvlan));
 
-  REQUIRE(interfaces.create(kMacvlan, "other0", kMac6, Family::ipv6));
+  REQUIRE(interfaces.create(kMacvlan, "other0", kMac6, {.ipv6 = true}));
   CHECK(::if_nametoindex(kMacvlan) != second);
   CHECK(succeeds("ip link show vrrp.51 | grep -q 'vrrp.51@other0'"));
 }
@@ -94,7 +130,7 @@ TEST_CASE("an interface of that name that is not ours is never touched, and an a
       "ip link add link left0 name vrrp.51 address 00:00:5e:00:01:33 type macvlan mode private");
   const unsigned index = ::if_nametoindex(kMacvlan);
 
-  const auto created = interfaces.create(kMacvlan, "left0", kMac4, Family::ipv4);
+  const auto created = interfaces.create(kMacvlan, "left0", kMac4, {.ipv4 = true});
   REQUIRE_FALSE(created);
   CHECK(created.error().blame == Blame::configuration);
   CHECK(created.error().code == EEXIST);
@@ -107,7 +143,7 @@ TEST_CASE("an interface of that name that is not ours is never touched, and an a
   CHECK_FALSE(is_up(kMacvlan));
   CHECK(setting("ipv4/conf/vrrp.51/arp_ignore") == "0");
 
-  const auto orphan = interfaces.create("vrrp.52", "absent0", kMac4, Family::ipv4);
+  const auto orphan = interfaces.create("vrrp.52", "absent0", kMac4, {.ipv4 = true});
   REQUIRE_FALSE(orphan);
   CHECK(orphan.error().text.find("absent0") != std::string::npos);
 }

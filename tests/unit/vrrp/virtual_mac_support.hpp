@@ -31,6 +31,10 @@ inline vrrp::VirtualMacInterfaces open_interfaces() {
   return std::move(*interfaces);
 }
 
+inline vrrp::AddressFamilies only(Family family) {
+  return {.ipv4 = family == Family::ipv4, .ipv6 = family == Family::ipv6};
+}
+
 inline vrrp::RouterSettings virtual_leg(const std::string& interface, const char* address) {
   vrrp::RouterSettings settings = leg(interface, address);
   settings.virtual_mac = {vrrp::virtual_router_mac(settings.family(), settings.id), kMacvlan};
