@@ -179,10 +179,11 @@ LoadResult Loader::stand_by(const Ruleset& ruleset) {
     if (!change.state().guard) return Next::guard_first;
     for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
     for (const Table& table : ruleset) {
+      if (table.kind != TableKind::filter && is_installed(change.state(), table)) continue;
       const bool nat = table.kind == TableKind::nat;
-      if (nat && (change.state().find(table.name) == nullptr || is_installed(change.state(), table)))
-        continue;
-      const auto placed = place(change, table, nat ? Activity::awake : Activity::dormant);
+      if (nat && change.state().find(table.name) == nullptr) continue;
+      const bool sleeps = table.kind == TableKind::filter;
+      const auto placed = place(change, table, sleeps ? Activity::dormant : Activity::awake);
       if (!placed) return std::unexpected(placed.error());
     }
     change.lower_shield();

@@ -9,6 +9,7 @@
 #include "firewall/linux/chains.hpp"
 #include "firewall/linux/handles.hpp"
 #include "firewall/linux/mark.hpp"
+#include "firewall/linux/sets.hpp"
 
 namespace ftfw::firewall::linux_nft {
 namespace {
@@ -46,6 +47,7 @@ void create_table(Batch& batch, const Table& table, Activity activity) {
 void fill_table(Batch& batch, const Table& table, const CounterValues& carried) {
   for (const HelperObject& helper : table.helpers) add_object(batch, table.name, helper);
   for (const CounterObject& counter : table.counters) add_object(batch, table.name, counter, carried);
+  for (const SetObject& set : table.sets) add_set(batch, table.name, set);
   for (const FlowtableObject& flowtable : table.flowtables) add_object(batch, table.name, flowtable);
   for (const Chain& chain : table.chains) add_chain(batch, table.name, chain);
   for (const Chain& chain : table.chains) add_rules(batch, table.name, chain);
