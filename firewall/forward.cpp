@@ -53,14 +53,27 @@ bool begins_at(const PolicyRule& rule, const std::string& interface) {
          std::ranges::find(rule.match.from, interface, &NamedInterface::name) != rule.match.from.end();
 }
 
-// Answers come back on the outside interface. If flows may also begin there, or anywhere, their answers come
-// from elsewhere and the interface says nothing.
+bool leads_elsewhere(const std::vector<NamedInterface>& to, const std::string& outside) {
+  return std::ranges::any_of(to, [&](const NamedInterface& one) { return one.name != outside; });
+}
+
+// Whether answers may come in on another interface than the outside: if flows may begin there, or anywhere,
+// or lead to other networks as far as the file says so.
+bool are_answered_elsewhere(const Firewall& firewall, const std::vector<Judged>& rules) {
+  return std::ranges::any_of(rules,
+                             [&](const Judged& each) {
+                               if (!opens_flows(each.rule)) return false;
+                               return each.translated || begins_at(each.rule, firewall.outside) ||
+                                      leads_elsewhere(each.rule.match.to, firewall.outside);
+                             }) ||
+         std::ranges::any_of(firewall.snats, [&](const config::SourceNat& nat) {
+           return leads_elsewhere(nat.match.to, firewall.outside);
+         });
+}
+
 Rule reply_rule(const Firewall& firewall, const std::vector<Judged>& rules) {
-  const bool from_elsewhere = std::ranges::any_of(rules, [&](const Judged& each) {
-    return opens_flows(each.rule) && begins_at(each.rule, firewall.outside);
-  });
   Rule rule{.where = firewall.outside_where};
-  if (!from_elsewhere) match_interface(rule, firewall.outside);
+  if (!are_answered_elsewhere(firewall, rules)) match_interface(rule, firewall.outside);
   rule.expressions.emplace_back(kEstablished);
   rule.expressions.emplace_back(CtDirectionMatch{Direction::reply});
   rule.expressions.emplace_back(Goto{kReplyChain});

@@ -149,6 +149,10 @@ std::uint32_t add_anonymous_set(Batch& batch, const Origin& origin, KeyType type
   return set.id;
 }
 
+bool is_large(const SetObject& set) {
+  return set.size() > kElementsPerPiece;
+}
+
 void add_empty_set(Batch& batch, const std::string& table, const SetObject& set) {
   const bool ports = set.type == config::GroupType::ports;
   const bool ipv4 = set.family == Family::ipv4;
@@ -169,11 +173,6 @@ void add_elements(Batch& batch, const std::string& table, const SetObject& set, 
   add_elements(batch, origin_of(table, set),
                {.table = table, .name = set.name, .intervals = set.has_intervals()},
                values_of(set, from, count), from == 0);
-}
-
-void add_set(Batch& batch, const std::string& table, const SetObject& set) {
-  add_empty_set(batch, table, set);
-  add_elements(batch, table, set, 0, set.size());
 }
 
 }  // namespace ftfw::firewall::linux_nft

@@ -40,8 +40,13 @@ inline constexpr const char* kAnonymousSetName = "__set%d";
 std::uint32_t add_anonymous_set(Batch& batch, const Origin& origin, KeyType type,
                                 const std::vector<Interval>& values);
 
-// The named set, with its elements or without.
-void add_set(Batch& batch, const std::string& table, const SetObject& set);
+// Elements of one transaction where a set is loaded in pieces: some milliseconds of an interval set.
+inline constexpr std::size_t kElementsPerPiece = 5'000;
+
+// More than one piece.
+bool is_large(const SetObject& set);
+
+// The named set without its elements.
 void add_empty_set(Batch& batch, const std::string& table, const SetObject& set);
 // A part of the elements of a set that is there: `count` of them from `from` on, or as many as there are.
 void add_elements(Batch& batch, const std::string& table, const SetObject& set, std::size_t from,

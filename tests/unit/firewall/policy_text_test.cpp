@@ -94,6 +94,27 @@ TEST_CASE("established flows are accepted behind the rules, or before them if th
         "iifname \"eth1\" tcp flags syn ct state new accept\n");
 }
 
+TEST_CASE("answers come from the outside only while the file sends flows nowhere else") {
+  const auto first_rule = [](const std::string& policy) {
+    const std::string rules = forward_of(policy);
+    return rules.substr(0, rules.find('\n'));
+  };
+  const std::string outside = "iifname \"eth0\" ct state established ct direction reply goto forward_reply";
+  const std::string anywhere = "ct state established ct direction reply goto forward_reply";
+  const std::string allow = "[[firewall.allow]]\nprotocol = \"tcp\"\n";
+  CHECK(first_rule(allow) == outside);
+  CHECK(first_rule(allow + "to = \"eth0\"\n") == outside);
+  CHECK(first_rule(allow + "from = \"eth3\"\n") == outside);
+  CHECK(first_rule(allow + "to = [\"eth0\", \"eth3\"]\n") == anywhere);
+  CHECK(first_rule(allow + "from = \"any\"\n") == anywhere);
+  CHECK(first_rule(allow + "[[firewall.masquerade]]\nout = \"ppp0\"\n") == anywhere);
+  CHECK(first_rule(
+            "[[firewall.dnat]]\nfrom = \"eth1\"\ndestination = \"192.168.2.100\"\nto = \"192.168.0.3\"\n") ==
+        anywhere);
+  // A deny lets nothing begin.
+  CHECK(first_rule(allow + "[[firewall.deny]]\nto = \"eth3\"\n") == outside);
+}
+
 TEST_CASE("flowtables take expected flows, all of them, or those of the rules that name them") {
   const auto flowtable = [](const std::string& flows) {
     return "[[firewall.flowtable]]\nname = \"fast\"\ndevices = [\"eth0\", \"eth1\"]\nflows = \"" + flows +
