@@ -67,8 +67,10 @@ void check_flow_selection(const Firewall& firewall, DiagnosticList& diagnostics)
 void check_rule_helpers(const Firewall& firewall, DiagnosticList& diagnostics) {
   for (const PolicyRule& rule : firewall.rules) {
     if (rule.helper.empty()) continue;
+    const std::vector<KernelHelper> known = kernel_helpers(rule.helper);
+    const std::string_view through = known.empty() ? std::string_view() : known.front().through;
     const bool assigned = std::ranges::any_of(firewall.helpers, [&](const Helper& helper) {
-      return helper.type == rule.helper || helper.type.empty();
+      return helper.type == rule.helper || helper.type == through || helper.type.empty();
     });
     if (assigned) continue;
     diagnostics.warning(rule.helper_where,

@@ -33,7 +33,11 @@ void read_helper_type(Section& section, Helper& helper) {
   const auto value = section.value({"type", "\"ftp\"", Need::required});
   const auto type = value ? value->text("a helper's name in quotes") : std::nullopt;
   const std::vector<KernelHelper> known = kernel_helpers(type ? type->value : "");
-  if (!known.empty()) {
+  if (!known.empty() && !known.front().through.empty()) {
+    value->error(fmt::format("the kernel assigns {} itself, to connections that {} expects", type->value,
+                             known.front().through),
+                 fmt::format("type = \"{}\"", known.front().through));
+  } else if (!known.empty()) {
     helper.type = known.front().name;
     helper.protocol = known.front().protocol;
     helper.port = known.front().port;

@@ -41,7 +41,7 @@ constexpr std::array<KernelHelper, 14> kKernelHelpers{{{"ftp", 6, 21},
                                                        {"netbios-ns", 17, 137},
                                                        {"RAS", 17, 1719},
                                                        {"Q.931", 6, 1720},
-                                                       {"H.245", 6, 1720}}};
+                                                       {"H.245", 6, 1720, "Q.931"}}};
 
 // Longer words are not misspelt keys; the distance of two of them would cost time for nothing.
 constexpr std::size_t kLongestWord = 64;

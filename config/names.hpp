@@ -35,6 +35,9 @@ struct KernelHelper {
   std::string_view name;
   std::uint8_t protocol;
   std::uint16_t port;  // the usual one
+  // The kernel gives it to connections that this other helper expects, and takes it from nobody else
+  // (nf_conntrack_h323_main.c); empty: a rule assigns it.
+  std::string_view through = {};
 };
 // One element per protocol that a helper is registered for; nothing for an unknown name.
 std::vector<KernelHelper> kernel_helpers(std::string_view name);

@@ -174,6 +174,37 @@ TEST_CASE("the interfaces of the reference file are listed with what they are fo
   CHECK(uses[2].used_for == "replication");
 }
 
+TEST_CASE("the example of a whole policy is read without a diagnostic and keeps the order of its rules") {
+  const Loaded loaded = load(example_text("firewall.toml"));
+  CHECK(loaded.diagnostics.empty());
+  REQUIRE(loaded.config.has_value());
+  const Firewall& firewall = loaded.config->firewall;
+  CHECK(firewall.rules.front().verdict == Verdict::deny);
+  CHECK(firewall.rules.front().log->level == LogLevel::info);
+  CHECK(firewall.rules.back().verdict == Verdict::reject);
+  CHECK(firewall.rules.back().match.from.size() == 2);
+  CHECK(firewall.groups.size() == 3);
+  CHECK(firewall.dnats.at(0).to == range_of(ip("192.168.3.10")));
+  CHECK(firewall.input->reverse_path == ReversePath::strict);
+  CHECK(firewall.services.size() == 2);
+}
+
+TEST_CASE("an element file is read by the reader of the caller, and without one it is an error") {
+  const std::string text = example_text("firewall.toml") +
+                           "[[firewall.group]]\nname = \"many\"\ntype = \"networks\"\nfile = \"/many\"\n"
+                           "[[firewall.deny]]\nsource = \"@many\"\n";
+  const Loaded loaded =
+      load(text, [](const std::string& path) -> Result<std::string> { return path + " # a comment"; });
+  CHECK_FALSE(loaded.config.has_value());  // "/many" is no network
+  const Loaded good = load(text, [](const std::string&) -> Result<std::string> {
+    return "10.0.0.0/25\n10.0.0.128/25 # touches\r\n\n# nothing\n10.9.0.1";
+  });
+  REQUIRE(good.config.has_value());
+  CHECK(good.config->firewall.groups.back().addresses ==
+        std::vector<AddressRange>{range_of(net("10.0.0.0/24")), range_of(ip("10.9.0.1"))});
+  CHECK(load(text).diagnostics.at(0).text == "element files cannot be read here");
+}
+
 TEST_CASE("the example of both families is read without a diagnostic") {
   CHECK(load(example_text("dual-stack.toml")).diagnostics.empty());
 }

@@ -1,6 +1,9 @@
 // Policy -> kernel -> `nft list ruleset`: what the kernel holds is the text that we print.
 #include <doctest/doctest.h>
+#include <fmt/format.h>
 
+#include "config/load.hpp"
+#include "config/names.hpp"
 #include "firewall/guard.hpp"
 #include "firewall/linux/loader.hpp"
 #include "firewall/listing.hpp"
@@ -45,6 +48,37 @@ TEST_CASE("each construct that the operator writes is listed by nft as we list i
     test::run("nft -f - <<'END'\n" + to_nft(ruleset) + "END\n");
     CHECK(test::nft_list_ruleset() == to_nft(ruleset));
   }
+}
+
+TEST_CASE("the example of a whole policy is listed by nft as we list it") {
+  if (!test::enter_fresh_namespace()) return;
+  const config::Loaded loaded =
+      config::load(test::read_file(std::string(CONFIG_EXAMPLES_DIR) + "/firewall.toml"));
+  REQUIRE(loaded.config.has_value());
+  check_listing(*loaded.config);
+}
+
+TEST_CASE("every helper that the configuration assigns is one of the kernel") {
+  if (!test::enter_fresh_namespace()) return;
+  config::Config config = test::reference_config();
+  config.firewall.helpers.clear();
+  for (const std::string_view name : config::kernel_helper_names()) {
+    for (const config::KernelHelper& helper : config::kernel_helpers(name)) {
+      if (!helper.through.empty()) continue;
+      config.firewall.helpers.push_back({.name = fmt::format("helper-{}", config.firewall.helpers.size()),
+                                         .type = std::string(helper.name),
+                                         .protocol = helper.protocol,
+                                         .port = helper.port,
+                                         .where = {helper.port, 1}});
+    }
+  }
+  Loader loader = *Loader::open(build_guard(config));
+  const auto checked = loader.check(build_ruleset(config, {.flowtables = false}));
+  std::string refused;
+  if (!checked) {
+    for (const Refusal& refusal : checked.error()) refused += refusal.object + ": " + refusal.text + "\n";
+  }
+  CHECK(refused == "");
 }
 
 TEST_CASE("a set larger than one message is listed by nft as we list it") {
