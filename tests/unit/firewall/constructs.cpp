@@ -96,6 +96,28 @@ iifname "eth1" ip saddr 192.168.2.128/25 tcp dport @web tcp flags syn ct state n
 iifname "eth1" ip saddr @admins_v4 tcp dport @web tcp flags syn ct state new accept
 iifname "eth1" ip6 saddr @admins_v6 tcp dport @web tcp flags syn ct state new accept
 )"},
+    {"intervals at both ends of the space", R"([[firewall.group]]
+name = "edges"
+type = "networks"
+elements = ["0.0.0.0/8", "224.0.0.0/3", "::/16", "ff00::/8"]
+[[firewall.group]]
+name = "high"
+type = "ports"
+elements = ["1-1023", "65000-65535"]
+[[firewall.deny]]
+source = ["0.0.0.0/8", "255.255.255.255"]
+[[firewall.deny]]
+source = "@edges"
+protocol = "udp"
+ports = "@high"
+[[firewall.deny]]
+protocol = "udp"
+source_ports = ["1-1023", "65000-65535"])",
+     "ftfw", "forward", R"(ip saddr { 0.0.0.0/8, 255.255.255.255 } drop
+ip saddr @edges_v4 udp dport @high drop
+ip6 saddr @edges_v6 udp dport @high drop
+udp sport { 1-1023, 65000-65535 } drop
+)"},
     // ---- protocols, ports, types, flags
     {"several protocols, source ports, ranges of ports", R"([[firewall.allow]]
 protocol = ["tcp", "udp"]

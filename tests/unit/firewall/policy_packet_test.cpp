@@ -297,6 +297,21 @@ to_ports = 3128)");
   CHECK(network.tcp("192.168.2.100", 8080) == Outcome::silence);
 }
 
+TEST_CASE("new connections to services beyond the SYN limit are dropped, known ones go on") {
+  if (!test::enter_fresh_namespace()) return;
+  Network network;
+  const UniqueFd ssh = test::listen_on(22);
+  network.apply(R"([firewall.input]
+syn_limit = "1/day burst 2"
+[[firewall.service]]
+protocol = "tcp"
+ports = [22])");
+  CHECK(network.tcp("192.168.2.100", 22) == Outcome::connected);
+  CHECK(network.tcp("192.168.2.100", 22) == Outcome::connected);
+  CHECK(network.tcp("192.168.2.100", 22) == Outcome::silence);
+  CHECK(network.ping("192.168.2.100"));
+}
+
 TEST_CASE("a reverse path filter drops what could not be answered") {
   if (!test::enter_fresh_namespace()) return;
   Network network;
