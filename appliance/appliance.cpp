@@ -20,15 +20,9 @@ namespace {
 
 // A thread that has not come round for so long hangs; systemd's watchdog then ends the process.
 constexpr Duration kHangLimit = 5s;
-
-std::vector<vrrp::VirtualAddress> addresses_of(const config::Config& config) {
-  std::vector<vrrp::VirtualAddress> addresses;
-  for (const config::VirtualRouter& router : config.group.routers) {
-    for (const config::VirtualAddress& address : router.addresses)
-      addresses.push_back({router.interface, address.address});
-  }
-  return addresses;
-}
+// The first round over the tracked files takes far less.
+constexpr Duration kFirstFiles = 200ms;
+constexpr Duration kTellAgain = 60s;
 
 std::string_view name_of(sync::GroupRole role) {
   switch (role) {
@@ -51,24 +45,24 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
       status_(status),
-      addresses_(addresses_of(parts.config)),
-      kernel_addresses_(std::move(parts.kernel_addresses)),
+      holdings_(std::move(parts.holdings)),
+      own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
       coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
       steps_({.election = election_,
               .ruleset = ruleset_,
               .loader = parts.loader,
-              .kernel_addresses = kernel_addresses_,
-              .addresses = addresses_,
+              .holdings = holdings_,
               .announcer = announcer_,
               .lease = lease_,
               .to_vrrp = vrrp_orders_,
               .to_replication = replication_orders_}),
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
-      lease_thread_(lease_, std::move(parts.lease_addresses), addresses_, from_lease_, liveness_),
-      capture_(std::move(parts.capture), captured_, liveness_),
-      replication_(std::move(parts.replication), parts.instance, std::move(parts.channel),
+      lease_thread_(lease_, std::move(parts.lease_addresses), holdings_.addresses(), from_lease_, liveness_),
+      files_(parts.config.group.tracked_files, from_files_),
+      capture_(std::move(parts.capture), captured_, status_, liveness_),
+      replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
                    std::move(parts.table),
                    {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
                    status_, liveness_),
@@ -83,6 +77,8 @@ Status Appliance::open() {
   watch(from_vrrp_.wake_fd(), &Appliance::read_vrrp);
   watch(from_replication_.wake_fd(), &Appliance::read_replication);
   watch(from_lease_.wake_fd(), &Appliance::read_lease);
+  watch(from_files_.wake_fd(), &Appliance::read_files);
+  watch(own_watch_.fd(), &Appliance::read_own_watch);
   return opened;
 }
 
@@ -91,9 +87,17 @@ void Appliance::run() {
     log::warning("memory is not locked, a page fault may delay an advertisement: " + locked.error().text);
   }
   {
-    const std::jthread control([this](const std::stop_token& stop) { control_.serve(status_, stop); });
+    const std::jthread control([this](const std::stop_token& stop) {
+      name_this_thread("ftfw-control");
+      control_.serve(status_, stop);
+    });
     const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
     const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
+    const std::jthread files([this](const std::stop_token& stop) { files_.run(stop); });
+    // Before the first claim, which --role primary makes at once. A file that hangs is not waited for.
+    const Instant enough = monotonic_now() + kFirstFiles;
+    while (!files_.has_read() && monotonic_now() < enough) loop_.run_once(monotonic_now() + 1ms);
+    read_files();
     const std::jthread lease([this](const std::stop_token& stop) { lease_thread_.run(stop); });
     const std::jthread vrrp([this](const std::stop_token& stop) { vrrp_.run(stop); });
     // A step must not wait behind the flows that are being injected.
@@ -114,10 +118,12 @@ void Appliance::run() {
     ::sd_notify(0, "STOPPING=1");
     // After a hand-over there is nothing left to do; after a second signal there is. Before the threads are
     // awaited: one that hangs must not keep the machine open.
-    for (const failover::Step step : {failover::Step::remove_addresses, failover::Step::standby_rules}) {
+    for (const failover::Step step :
+         {failover::Step::remove_addresses, failover::Step::standby_rules, failover::Step::remove_routes}) {
       const auto result = steps_.run({.step = step});
       if (!result->ok) log::warning(result->error);
     }
+    if (const Status removed = holdings_.remove_virtual_macs(); !removed) log::warning(removed.error().text);
   }
 }
 
@@ -159,6 +165,58 @@ void Appliance::read_lease() {
   carry_out_outputs();
 }
 
+void Appliance::read_files() {
+  from_files_.clear_wakeups();
+  while (const auto report = from_files_.take()) {
+    std::visit([this](const auto& what) { on_report(what); }, *report);
+  }
+}
+
+// What this program removes itself it does not hold any more by then, so whatever is held and missing was
+// removed by somebody else.
+void Appliance::read_own_watch() {
+  const auto removed = own_watch_.read();
+  if (!removed) return alarm("address events: " + removed.error().text);
+  if (removed->empty()) return;
+  std::vector<std::string> put_back = put_addresses_back();
+  if (!put_back.empty()) coordinator_.on_announce_again(monotonic_now());
+  for (std::string& route : put_routes_back()) put_back.push_back(std::move(route));
+  for (const std::string& what : put_back) alarm(what + " was removed by another program and is put back");
+  status_.with([&](StatusBoard& board) { board.put_back += put_back.size(); });
+  carry_out_outputs();
+}
+
+std::vector<std::string> Appliance::put_addresses_back() {
+  std::vector<std::string> put_back;
+  const auto trouble = lease_.with([&](Lease& lease) -> std::optional<LeaseReport> {
+    if (!lease.held) return std::nullopt;
+    const auto missing = holdings_.missing_addresses();
+    if (!missing) return LeaseFailed{missing.error().text};
+    if (missing->empty()) return std::nullopt;
+    auto report = renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
+    if (!report) {
+      for (const vrrp::VirtualAddress& address : *missing)
+        put_back.push_back(address.address.address.to_string() + " on " + address.interface);
+    }
+    return report;
+  });
+  if (trouble) std::visit([this](const auto& what) { on_report(what); }, *trouble);
+  return put_back;
+}
+
+std::vector<std::string> Appliance::put_routes_back() {
+  if (coordinator_.role() != failover::Role::primary || coordinator_.plan_under_way()) return {};
+  const auto missing = holdings_.missing_routes();
+  if (!missing || missing->empty()) return {};
+  if (const Status added = holdings_.add_routes(); !added) {
+    alarm(added.error().text);
+    return {};
+  }
+  std::vector<std::string> put_back;
+  for (const config::VirtualRoute& route : *missing) put_back.push_back("route " + vrrp::to_string(route));
+  return put_back;
+}
+
 void Appliance::on_report(const vrrp::StateChanged& change) {
   const std::string cause = vrrp::to_string(change.cause, election_);
   const failover::Role role = failover::role_of(change.to);
@@ -184,6 +242,7 @@ void Appliance::on_report(const vrrp::Notice& notice) {
 
 void Appliance::on_report(const VrrpStatus& status) {
   status_.with([&status](StatusBoard& board) { board.vrrp = status; });
+  effective_priority_ = status.priority;
   legs_up_ =
       std::ranges::all_of(status.routers, [](const RouterStatus& router) { return router.link_usable; });
 }
@@ -208,7 +267,7 @@ void Appliance::on_report(const sync::PeerChanged& change) {
   const auto lapsed = lease_.with([this, &peer](Lease& lease) -> std::optional<LeaseReport> {
     const auto lifetime = peer.alive ? failover::kLeaseWithPeer : failover::kLeaseAlone;
     if (std::exchange(lease.lifetime, lifetime) == lifetime) return std::nullopt;
-    return renew_lease(lease, kernel_addresses_, addresses_, monotonic_now());
+    return renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
   });
   if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
   const bool was_alive = status_.with([&peer](StatusBoard& board) {
@@ -246,6 +305,13 @@ void Appliance::on_report(const LeaseLapsed& lapsed) {
 
 void Appliance::on_report(const LeaseFailed& failed) {
   alarm("the lease of the virtual addresses was not renewed: " + failed.text);
+}
+
+void Appliance::on_report(const FilesRead& read) {
+  const bool moved = read.adjustment != std::exchange(file_adjustment_, read.adjustment);
+  if (moved) log::notice(fmt::format("priority {:+} by the tracked files", read.adjustment));
+  status_.with([&read](StatusBoard& board) { board.tracked_files = read.files; });
+  if (moved) vrrp_orders_.post(AdjustPriority{read.adjustment});
 }
 
 // ---- what the coordinator wants
@@ -324,7 +390,7 @@ void Appliance::alarm(std::string text) {
 // Replication carries it to the peer with every message; only changes are posted.
 void Appliance::tell_group_state() {
   const sync::GroupState state{.role = failover::group_role_of(coordinator_.role()),
-                               .priority = election_.priority,
+                               .priority = effective_priority_,
                                .legs_up = legs_up_,
                                .primary_epoch = coordinator_.epoch()};
   if (state == told_state_) return;
@@ -341,10 +407,25 @@ void Appliance::keep_house(Instant now) {
     board.rules = steps_.rules();
     board.epoch = coordinator_.epoch();
   });
-  if (!coordinator_.plan_under_way()) {
-    if (const Status mended = steps_.mend(coordinator_.role()); !mended) alarm(mended.error().text);
-  }
+  if (!coordinator_.plan_under_way()) mend(now);
   watch_threads(now);
+  watch_files(now);
+}
+
+// What cannot be mended is tried again every second and told once a minute.
+void Appliance::mend(Instant now) {
+  const Status mended = steps_.mend(coordinator_.role());
+  if (mended || (told_unmended_ && now - *told_unmended_ < kTellAgain)) return;
+  told_unmended_ = now;
+  alarm(mended.error().text);
+}
+
+void Appliance::watch_files(Instant now) {
+  const auto since = files_.reading_since();
+  const bool hang = since && now - *since > kHangLimit;
+  if (hang && !std::exchange(told_files_hang_, true))
+    alarm("a tracked file does not answer; the values last read stay");
+  if (!hang) told_files_hang_ = false;
 }
 
 // A thread that hangs is told once. The process is given up to systemd's watchdog only for what nobody else

@@ -11,14 +11,17 @@
 #include "appliance/capture_thread.hpp"
 #include "appliance/control_socket.hpp"
 #include "appliance/failover/coordinator.hpp"
+#include "appliance/holdings.hpp"
 #include "appliance/lease_thread.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
 #include "appliance/replication_thread.hpp"
 #include "appliance/status.hpp"
 #include "appliance/step_runner.hpp"
+#include "appliance/tracked_files.hpp"
 #include "appliance/vrrp_thread.hpp"
 #include "config/model.hpp"
+#include "vrrp/linux/own_watch.hpp"
 
 namespace ftfw {
 
@@ -29,12 +32,13 @@ struct ApplianceParts {
   vrrp::Settings election;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
-  vrrp::VirtualAddresses kernel_addresses;
+  Holdings holdings;
+  vrrp::OwnWatch own_watch;
   vrrp::VirtualAddresses lease_addresses;
   vrrp::Announcer announcer;
   sync::Settings replication;
   std::uint64_t instance;
-  std::unique_ptr<sync::Channel> channel;
+  std::unique_ptr<sync::LinkSet> links;
   sync::ConntrackTable table;
   sync::Capture capture;
   ControlSocket control;
@@ -55,6 +59,10 @@ class Appliance {
   void read_vrrp();
   void read_replication();
   void read_lease();
+  void read_files();
+  void read_own_watch();
+  std::vector<std::string> put_addresses_back();
+  std::vector<std::string> put_routes_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
   void on_report(const vrrp::ActivePeerHeard& heard);
@@ -67,6 +75,7 @@ class Appliance {
   void on_report(const sync::Notice& notice);
   void on_report(const LeaseLapsed& lapsed);
   void on_report(const LeaseFailed& failed);
+  void on_report(const FilesRead& read);
 
   void drain_vrrp();
   void carry_out_outputs();
@@ -76,7 +85,9 @@ class Appliance {
   void alarm(std::string text);
   void tell_group_state();
   void keep_house(Instant now);
+  void mend(Instant now);
   void watch_threads(Instant now);
+  void watch_files(Instant now);
 
   const config::Node& peer_;
   vrrp::Settings election_;
@@ -90,12 +101,13 @@ class Appliance {
   ReplicationReports from_replication_{1024};  // replication -> failover
   CapturedBatches captured_{8192};             // capture     -> replication
   LeaseReports from_lease_{64};                // lease       -> failover
+  TrackedFileReports from_files_{64};          // files       -> failover
   LeaseBook lease_;                            // failover, lease
   Sender<VrrpCommand> vrrp_orders_{to_vrrp_};
   Sender<ReplicationCommand> replication_orders_{to_replication_};
 
-  std::vector<vrrp::VirtualAddress> addresses_;
-  vrrp::VirtualAddresses kernel_addresses_;
+  Holdings holdings_;
+  vrrp::OwnWatch own_watch_;
   vrrp::Announcer announcer_;
   UniqueFd signals_;
   EventLoop loop_;
@@ -103,12 +115,17 @@ class Appliance {
   StepRunner steps_;
   VrrpThread vrrp_;
   LeaseThread lease_thread_;
+  TrackedFiles files_;
   CaptureThread capture_;
   ReplicationThread replication_;
   ControlSocket control_;
 
   sync::GroupState told_state_;
   bool legs_up_ = false;
+  std::uint8_t effective_priority_ = 0;
+  int file_adjustment_ = 0;
+  bool told_files_hang_ = false;
+  std::optional<Instant> told_unmended_;
   std::optional<ThreadName> told_hanging_;
   bool ready_told_ = false;
   bool exit_ = false;

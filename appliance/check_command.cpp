@@ -20,18 +20,23 @@ using config::Diagnostic;
 using config::DiagnosticList;
 using config::Severity;
 
-void check_key_file(const config::Replication& replication, DiagnosticList& list) {
-  if (replication.insecure) return;
-  const auto key = config::read_key_file(replication.key_file);
+void check_key_file(const std::string& path, const config::Location& where, DiagnosticList& list) {
+  const auto key = config::read_key_file(path);
   if (key) return;
   if (key.error().blame == Blame::configuration) {
-    list.error(replication.key_file_where, key.error().text);
+    list.error(where, key.error().text);
     return;
   }
   const bool absent = key.error().code == ENOENT;
-  list.warning(
-      replication.key_file_where, key.error().text,
-      absent ? fmt::format("make one with: ftfw-appliance --generate-key {}", replication.key_file) : "");
+  list.warning(where, key.error().text,
+               absent ? fmt::format("make one with: ftfw-appliance --generate-key {}", path) : "");
+}
+
+void check_key_files(const config::Replication& replication, DiagnosticList& list) {
+  if (replication.insecure) return;
+  check_key_file(replication.key_file, replication.key_file_where, list);
+  if (!replication.key_file_next.empty())
+    check_key_file(replication.key_file_next, replication.key_file_next_where, list);
 }
 
 void check_machine(const config::Config& config, const Options& options, DiagnosticList& list) {
@@ -42,9 +47,8 @@ void check_machine(const config::Config& config, const Options& options, Diagnos
   }
   const auto node = config::recognise_node(config, machine->addresses, options.node);
   if (!node) list.warning({}, node.error().text);
-  for (const config::InterfaceUse& use : missing_interfaces(config, *machine)) {
-    list.warning(use.where, fmt::format("this machine has no interface {} (for {})", use.name, use.used_for));
-  }
+  for (const config::InterfaceUse& use : missing_interfaces(config, *machine))
+    list.warning(use.where, describe_missing(use));
 }
 
 std::vector<Diagnostic> judge(const config::SourceFile& file, const Options& options) {
@@ -57,7 +61,7 @@ std::vector<Diagnostic> judge(const config::SourceFile& file, const Options& opt
     list.warning(loaded.config->vrrp.pass_where, "everyone on this machine can read this password",
                  fmt::format("chmod o-r {}", options.config_path));
   }
-  check_key_file(loaded.config->replication, list);
+  check_key_files(loaded.config->replication, list);
   check_machine(*loaded.config, options, list);
   return list.in_file_order();
 }

@@ -4,6 +4,7 @@
 #include <sys/random.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
+#include <sys/utsname.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -12,7 +13,6 @@
 #include <cstdlib>
 #include <filesystem>
 #include <iostream>
-#include <set>
 #include <utility>
 
 #include "appliance/appliance.hpp"
@@ -26,6 +26,7 @@
 #include "config/node_choice.hpp"
 #include "config/source_file.hpp"
 #include "firewall/listing.hpp"
+#include "sync/linux/helper_probe.hpp"
 #include "sync/linux/kernel_facts.hpp"
 
 namespace ftfw {
@@ -78,9 +79,12 @@ Started<std::size_t> choose_node(const config::Config& config, const Options& op
                                  const Machine& machine) {
   std::vector<std::string> missing;
   for (const config::InterfaceUse& use : missing_interfaces(config, machine)) {
-    missing.push_back(fmt::format("{}:{}:{}: error: this machine has no interface {} (for {})",
-                                  options.config_path, use.where.line, use.where.column, use.name,
-                                  use.used_for));
+    const std::string place = fmt::format("{}:{}:{}", options.config_path, use.where.line, use.where.column);
+    if (use.essential) {
+      missing.push_back(fmt::format("{}: error: {}", place, describe_missing(use)));
+    } else {
+      log::warning(fmt::format("{}: {}", place, describe_missing(use)));
+    }
   }
   if (!missing.empty()) return refuse(fmt::format("{}", fmt::join(missing, "\n")));
   const auto node = config::recognise_node(config, machine.addresses, options.node);
@@ -123,24 +127,6 @@ Result<std::uint64_t> random_instance() {
   return instance;
 }
 
-// What a former run left on our interfaces and this configuration does not have. What it does have is adopted
-// or removed with the first role.
-Status remove_strange_leftovers(vrrp::VirtualAddresses& kernel, const config::Config& config) {
-  std::vector<std::string> interfaces;
-  std::set<std::pair<std::string, IpPrefix>> ours;
-  for (const config::VirtualRouter& router : config.group.routers) {
-    interfaces.push_back(router.interface);
-    for (const config::VirtualAddress& address : router.addresses)
-      ours.emplace(router.interface, address.address);
-  }
-  auto standing = kernel.list_own(interfaces);
-  if (!standing) return std::unexpected(standing.error());
-  std::erase_if(*standing, [&ours](const vrrp::VirtualAddress& address) {
-    return ours.contains({address.interface, address.address});
-  });
-  return kernel.remove(*standing);
-}
-
 void fill_board(StatusBoard& board, const config::Config& config, const config::Node& node,
                 const config::Node& peer, const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
@@ -148,13 +134,14 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
   board.peer = peer.name;
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
-  for (const config::VirtualRouter& router : config.group.routers) {
-    for (const config::VirtualAddress& virtual_address : router.addresses) {
-      const IpPrefix& address = virtual_address.address;
-      board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) +
-                                " on " + router.interface);
-    }
+  board.configured_priority = node.priority;
+  for (const vrrp::VirtualAddress& one : addresses_of(config.group)) {
+    const IpPrefix& address = one.address;
+    board.addresses.push_back((address.is_host() ? address.address.to_string() : address.to_string()) +
+                              " on " + one.interface);
   }
+  for (const config::VirtualRoute& route : config.group.routes)
+    board.routes.push_back(vrrp::to_string(route));
   for (const Sysctl& setting : sysctls.settings()) {
     board.sysctls.push_back({setting.name, setting.wanted, setting.found, setting.why});
   }
@@ -173,6 +160,30 @@ class RestoreSysctls {
  private:
   Sysctls& sysctls_;
 };
+
+// Each helper of the policy whose flows are replicated, once.
+std::vector<std::string> find_kernel_defects(const config::Config& config) {
+  const std::vector<std::uint8_t>& protocols = config.replication.protocols;
+  std::set<std::pair<std::string, std::uint8_t>> helpers;
+  for (const config::Helper& helper : config.firewall.helpers) {
+    const bool replicated =
+        protocols.empty() || std::ranges::find(protocols, helper.protocol) != protocols.end();
+    if (replicated) helpers.emplace(helper.type, helper.protocol);
+  }
+  utsname system{};
+  ::uname(&system);
+  std::vector<std::string> defects;
+  for (const auto& [helper, protocol] : helpers) {
+    const auto fate = sync::probe_helper(helper, protocol);
+    if (!fate) {
+      log::warning("whether flows keep their helper is not known: " + fate.error().text);
+    } else if (*fate == sync::HelperFate::lost) {
+      defects.push_back(sync::helper_loss_text(helper, system.release));
+      log::warning(defects.back());
+    }
+  }
+  return defects;
+}
 
 struct Firewall {
   firewall::Loader loader;
@@ -195,30 +206,59 @@ Started<Firewall> prepare_firewall(const config::Config& config, const std::stri
   return Firewall{std::move(loader), std::move(ruleset)};
 }
 
-Started<std::unique_ptr<sync::Channel>> open_channel(const config::Config& config, const config::Node& node,
-                                                     const config::Node& peer) {
-  sync::ChannelSettings settings{.node = node.name,
-                                 .peer = peer.name,
-                                 .own_address = node.replication_address,
-                                 .peer_address = peer.replication_address,
-                                 .port = config.replication.port,
-                                 .interface = config.replication.interface,
-                                 .insecure = config.replication.insecure};
-  if (config.replication.insecure) {
+Started<ByteVector> read_key(const std::string& path) {
+  const auto key = config::read_key_file(path);
+  if (key) return ByteVector(key->bytes().begin(), key->bytes().end());
+  const bool unusable = key.error().blame == Blame::configuration;
+  return std::unexpected(
+      StartError{unusable ? ExitCode::invalid_configuration : ExitCode::system_refuses, key.error().text});
+}
+
+Started<void> read_keys(const config::Replication& replication, sync::ChannelSettings& settings) {
+  if (replication.insecure) {
     log::warning(
         "insecure = true: flows travel unencrypted and anybody on the dedicated link can forge them");
-  } else {
-    auto key = config::read_key_file(config.replication.key_file);
-    if (!key) {
-      const bool unusable = key.error().blame == Blame::configuration;
-      return std::unexpected(StartError{unusable ? ExitCode::invalid_configuration : ExitCode::system_refuses,
-                                        key.error().text});
-    }
-    settings.key.assign(key->bytes().begin(), key->bytes().end());
+    return {};
   }
-  auto channel = sync::make_channel(std::move(settings));
-  if (!channel) return refuse(channel.error());
-  return std::move(*channel);
+  auto key = read_key(replication.key_file);
+  if (!key) return std::unexpected(key.error());
+  settings.key = std::move(*key);
+  if (replication.key_file_next.empty()) return {};
+  auto next = read_key(replication.key_file_next);
+  if (!next) return std::unexpected(next.error());
+  settings.next_key = std::move(*next);
+  if (settings.next_key == settings.key) {
+    log::warning(replication.key_file_next + " holds the same key as " + replication.key_file +
+                 ": nothing is changed by it");
+  }
+  return {};
+}
+
+std::vector<sync::LinkSettings> link_settings(const config::Config& config, std::size_t own) {
+  std::vector<sync::LinkSettings> links{{.interface = config.replication.interface,
+                                         .own_address = config.nodes[own].replication_address,
+                                         .peer_address = config.nodes[1 - own].replication_address}};
+  for (const config::ReplicationLink& link : config.replication.further_links) {
+    links.push_back({.interface = link.interface,
+                     .own_address = link.addresses[own],
+                     .peer_address = link.addresses[1 - own]});
+  }
+  return links;
+}
+
+Started<std::unique_ptr<sync::LinkSet>> open_links(const config::Config& config, std::size_t own) {
+  sync::ChannelSettings settings{.node = config.nodes[own].name,
+                                 .peer = config.nodes[1 - own].name,
+                                 .port = config.replication.port,
+                                 .insecure = config.replication.insecure};
+  if (const auto read = read_keys(config.replication, settings); !read) return std::unexpected(read.error());
+  auto links = sync::LinkSet::open(std::move(settings), link_settings(config, own));
+  if (!links) return refuse(links.error());
+  for (const sync::LinkStatus& link : (*links)->links()) {
+    if (link.condition != sync::LinkCondition::no_address) continue;
+    log::warning(fmt::format("dedicated link {}: {}, waiting for it", link.interface, link.trouble));
+  }
+  return std::move(*links);
 }
 
 Started<void> start_and_run(const Options& options, const config::Config& config) {
@@ -229,8 +269,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   const config::Node& node = config.nodes[*chosen];
   const config::Node& peer = config.nodes[1 - *chosen];
 
-  auto channel = open_channel(config, node, peer);
-  if (!channel) return std::unexpected(channel.error());
+  auto links = open_links(config, *chosen);
+  if (!links) return std::unexpected(links.error());
   auto signals = take_signals();
   if (!signals) return refuse(signals.error());
   for (const std::string& directory :
@@ -253,39 +293,52 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   const RestoreSysctls restore(sysctls);
   if (const Status applied = sysctls.apply(); !applied) return refuse(applied.error());
 
-  auto kernel_addresses = vrrp::VirtualAddresses::open();
-  if (!kernel_addresses) return refuse(kernel_addresses.error());
+  auto holdings = Holdings::open(config.group);
+  if (!holdings) return refuse(holdings.error());
+  // Before the leftovers go, so that nothing that goes later is missed.
+  auto own_watch = vrrp::OwnWatch::open();
+  if (!own_watch) return refuse(own_watch.error());
+  if (const Status prepared = holdings->prepare(); !prepared) return refuse(prepared.error());
   auto lease_addresses = vrrp::VirtualAddresses::open();
   if (!lease_addresses) return refuse(lease_addresses.error());
-  if (const Status removed = remove_strange_leftovers(*kernel_addresses, config); !removed) {
-    return refuse(removed.error());
-  }
   auto announcer = vrrp::Announcer::open();
   if (!announcer) return refuse(announcer.error());
   const auto facts = sync::read_kernel_facts();
   if (!facts) return refuse(facts.error());
+  // Before events are captured: the probe's flow is nobody's.
+  std::vector<std::string> defects = find_kernel_defects(config);
   auto table = sync::ConntrackTable::open();
   if (!table) return refuse(table.error());
-  auto capture = sync::Capture::open({.ignore_port_id = table->port_id()});
+  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
+  replication.normal_timeouts = facts->timeouts;
+  auto capture =
+      sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
+                                      .protocols = replication.protocols,
+                                      .local_addresses = replication.local_addresses},
+                           .expectations = replication.expectations,
+                           .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
+                           .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
-  sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
-  replication.normal_timeouts = facts->timeouts;
 
   SharedStatus status;
-  status.with([&](StatusBoard& board) { fill_board(board, config, node, peer, sysctls); });
+  status.with([&](StatusBoard& board) {
+    fill_board(board, config, node, peer, sysctls);
+    board.kernel_defects = std::move(defects);
+  });
   Appliance appliance({.config = config,
                        .peer = peer,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
                        .ruleset = std::move(firewall->ruleset),
                        .loader = firewall->loader,
-                       .kernel_addresses = std::move(*kernel_addresses),
+                       .holdings = std::move(*holdings),
+                       .own_watch = std::move(*own_watch),
                        .lease_addresses = std::move(*lease_addresses),
                        .announcer = std::move(*announcer),
                        .replication = std::move(replication),
                        .instance = *instance,
-                       .channel = std::move(*channel),
+                       .links = std::move(*links),
                        .table = std::move(*table),
                        .capture = std::move(*capture),
                        .control = std::move(*control),

@@ -1,5 +1,6 @@
 #include "appliance/machine.hpp"
 
+#include <fmt/format.h>
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -54,12 +55,19 @@ Result<Machine> read_machine() {
 
 std::vector<config::InterfaceUse> missing_interfaces(const config::Config& config, const Machine& machine) {
   std::vector<config::InterfaceUse> missing;
-  for (config::InterfaceUse& use : config::interfaces_used(config)) {
+  std::vector<config::InterfaceUse> uses = config::interfaces_used(config);
+  std::ranges::stable_partition(uses, &config::InterfaceUse::essential);
+  for (config::InterfaceUse& use : uses) {
     const bool exists = std::ranges::find(machine.interfaces, use.name) != machine.interfaces.end();
     const bool said = std::ranges::find(missing, use.name, &config::InterfaceUse::name) != missing.end();
     if (!exists && !said) missing.push_back(std::move(use));
   }
   return missing;
+}
+
+std::string describe_missing(const config::InterfaceUse& use) {
+  return fmt::format("this machine has no interface {} (for {}): {}", use.name, use.used_for,
+                     use.essential ? "the appliance will not start without it" : "it counts as down");
 }
 
 }  // namespace ftfw

@@ -20,7 +20,11 @@ struct Machine {
 Result<Machine> read_machine();
 
 // The places of the configuration that name an interface the machine does not have, one per interface: the
-// first. --check makes warnings of them, a start refuses with exit code 4.
+// first that is essential, else the first. --check makes warnings of all, a start refuses with exit code 4
+// if one is essential.
 std::vector<config::InterfaceUse> missing_interfaces(const config::Config& config, const Machine& machine);
+
+// "this machine has no interface eth3 (for tracking): it counts as down"
+std::string describe_missing(const config::InterfaceUse& use);
 
 }  // namespace ftfw

@@ -22,7 +22,10 @@ struct SetInSync {
 };
 struct ReleaseClaim {};  // priority 0 on every leg, no further claim
 struct StartClaims {};   // listen and elect again
-using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims>;
+struct AdjustPriority {
+  int adjustment = 0;  // by tracked files
+};
+using VrrpCommand = std::variant<SetInSync, ReleaseClaim, StartClaims, AdjustPriority>;
 using VrrpCommands = Mailbox<VrrpCommand>;
 
 // ---- vrrp -> failover
@@ -62,11 +65,12 @@ using CapturedBatches = Mailbox<CapturedBatch>;
 
 // ---- files -> failover
 
-struct PriorityAdjusted {
-  int adjustment = 0;
-  std::string why;
+// A value, or whether one can be read, has changed.
+struct FilesRead {
+  int adjustment = 0;  // of the priority, by all of them
+  std::vector<TrackedFileStatus> files;
 };
-using TrackedFileReport = std::variant<PriorityAdjusted, Trouble>;
+using TrackedFileReport = std::variant<FilesRead, Trouble>;
 using TrackedFileReports = Mailbox<TrackedFileReport>;
 
 // ---- lease -> failover

@@ -18,6 +18,8 @@ namespace {
 constexpr int kBatchesPerRound = 64;
 // The same trouble again is no news for so long.
 constexpr Duration kBetweenTroubles = 10s;
+// A link whose interface is well may take so long to find the living peer.
+constexpr Duration kLinkSearch = 3s;
 
 std::string_view text_of(sync::HandshakeFailure reason) {
   switch (reason) {
@@ -35,13 +37,33 @@ std::string_view text_of(sync::HandshakeFailure reason) {
   return "";
 }
 
+ReplicationLinkStatus shown(const sync::LinkStatus& link) {
+  return {.interface = link.interface,
+          .condition = std::string(sync::name_of(link.condition)),
+          .carries = link.carries,
+          .cipher = link.cipher,
+          .key = link.cipher.empty() ? "" : (link.next_key ? "key_file_next" : "key_file"),
+          .delivered_percent = static_cast<unsigned>(link.delivered * 100 / sync::LinkHealth::kWindow),
+          .trouble = link.trouble,
+          .counters = {{"sent", link.counters.datagrams_sent},
+                       {"received", link.counters.datagrams_received},
+                       {"send failures", link.counters.send_failures},
+                       {"from strangers", link.counters.foreign},
+                       {"malformed", link.counters.malformed},
+                       {"not authentic", link.counters.not_accepted},
+                       {"unexpected", link.counters.unexpected},
+                       {"other key", link.counters.other_key_refused},
+                       {"other name", link.counters.other_name_refused},
+                       {"own name", link.counters.own_name_refused}}};
+}
+
 }  // namespace
 
 ReplicationThread::ReplicationThread(sync::Settings settings, std::uint64_t instance,
-                                     std::unique_ptr<sync::Channel> channel, sync::ConntrackTable table,
+                                     std::unique_ptr<sync::LinkSet> links, sync::ConntrackTable table,
                                      Mailboxes mailboxes, SharedStatus& status, Liveness& liveness)
     : engine_(std::move(settings), instance),
-      channel_(std::move(channel)),
+      links_(std::move(links)),
       table_(std::move(table)),
       mailboxes_(mailboxes),
       reports_(mailboxes.reports),
@@ -58,14 +80,14 @@ void ReplicationThread::run(const std::stop_token& stop) {
   watch(mailboxes_.commands.wake_fd(), &ReplicationThread::obey_commands);
   watch(mailboxes_.captured.wake_fd(), &ReplicationThread::take_captured);
   const Status watched =
-      loop_.watch(channel_->fd(), EPOLLIN, [this](std::uint32_t) { channel_->on_readable(monotonic_now()); });
+      loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { links_->on_readable(monotonic_now()); });
   if (!watched) trouble(watched.error().text);
-  channel_->start(monotonic_now());
+  links_->start(monotonic_now());
   while (!stop.stop_requested()) {
     loop_.run_once(next_deadline());
     const Instant now = monotonic_now();
     liveness_.beat(ThreadName::replication, now);
-    channel_->on_timer(now);
+    links_->on_timer(now);
     drain_channel();
     engine_.on_timer(now);
     carry_out_outputs();
@@ -73,12 +95,12 @@ void ReplicationThread::run(const std::stop_token& stop) {
     reports_.flush();
     if (now >= next_publication_) publish(now);
   }
-  channel_->close();
+  links_->close();
 }
 
 std::optional<Instant> ReplicationThread::next_deadline() const {
   Instant next = next_publication_;
-  for (const std::optional<Instant> deadline : {channel_->next_deadline(), engine_.next_deadline()}) {
+  for (const std::optional<Instant> deadline : {links_->next_deadline(), engine_.next_deadline()}) {
     if (deadline) next = std::min(next, *deadline);
   }
   // A dump under way takes its next piece at once, unless the engine wants to pace it.
@@ -125,7 +147,7 @@ void ReplicationThread::take_captured() {
 }
 
 void ReplicationThread::drain_channel() {
-  for (sync::ChannelOutput& output : channel_->take_outputs()) {
+  for (sync::ChannelOutput& output : links_->take_outputs()) {
     const Instant now = monotonic_now();
     std::visit(
         [this, now](const auto& what) {
@@ -163,7 +185,7 @@ void ReplicationThread::carry_out(sync::Output& output) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, sync::SendFrame>) {
           // A frame that the channel does not take now is a loss like any other: the session sends it again.
-          [[maybe_unused]] const Status sent = channel_->send(what.bytes);
+          [[maybe_unused]] const Status sent = links_->send(what.bytes);
         } else if constexpr (std::is_same_v<What, sync::StartDump>) {
           begin_dump(what.dump);
         } else if constexpr (std::is_same_v<What, sync::Apply>) {
@@ -171,7 +193,7 @@ void ReplicationThread::carry_out(sync::Output& output) {
         } else {
           if constexpr (std::is_same_v<What, sync::PeerChanged>) {
             if (std::exchange(peer_alive_, what.peer.alive) && !what.peer.alive)
-              channel_->lost(monotonic_now());
+              links_->lost(monotonic_now());
           }
           reports_.post(std::move(what));
         }
@@ -236,17 +258,43 @@ void ReplicationThread::trouble(std::string text) {
   reports_.post(Trouble{std::move(text)});
 }
 
+// Once per episode, and again when the interface comes to something else. That the peer is silent on every
+// link is told as the peer's loss.
+void ReplicationThread::tell_links(Instant now, const std::vector<sync::LinkStatus>& links) {
+  link_troubles_.resize(links.size());
+  for (std::size_t i = 0; i < links.size(); ++i) {
+    const sync::LinkStatus& link = links[i];
+    LinkTrouble& known = link_troubles_[i];
+    if (link.condition == sync::LinkCondition::sound) {
+      known = {};
+      continue;
+    }
+    if (!known.since) known.since = now;
+    const bool interface_fails = link.condition <= sync::LinkCondition::no_carrier;
+    const bool only_this = peer_alive_ && now - *known.since >= kLinkSearch;
+    const bool news = !known.told || (interface_fails && known.told != link.condition);
+    if (!news || !(interface_fails || only_this)) continue;
+    known.told = link.condition;
+    trouble(fmt::format("dedicated link {}: {}{}", link.interface, sync::name_of(link.condition),
+                        link.trouble.empty() ? "" : " (" + link.trouble + ")"));
+  }
+}
+
 void ReplicationThread::publish(Instant now) {
   next_publication_ = now + kBeatInterval;
   const sync::Progress progress = engine_.progress();
   const sync::Counters& counters = engine_.counters();
-  const sync::ChannelCounters channel = channel_->counters();
+  const sync::ChannelCounters channel = links_->counters();
+  const std::vector<sync::LinkStatus> links = links_->links();
+  tell_links(now, links);
   const std::uint64_t refused = counters.reply_clash + counters.table_full + counters.expectation_refused +
                                 counters.other_refusals + counters.incomplete;
   status_.with([&](StatusBoard& board) {
     board.replication.source = progress.role == sync::Role::source;
     board.replication.in_sync = progress.in_sync;
     board.replication.in_sync_reason = progress.reason;
+    board.replication.links.clear();
+    for (const sync::LinkStatus& link : links) board.replication.links.push_back(shown(link));
     board.replication.figures = {
         {"entries", progress.index_entries},
         {"unacknowledged", progress.unacknowledged_frames},

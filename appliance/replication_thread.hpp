@@ -5,14 +5,16 @@
 #include <memory>
 #include <optional>
 #include <stop_token>
+#include <string>
+#include <vector>
 
 #include "appliance/base/event_loop.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
-#include "sync/linux/channel.hpp"
 #include "sync/linux/conntrack_table.hpp"
+#include "sync/linux/link_set.hpp"
 
 namespace ftfw {
 
@@ -25,7 +27,7 @@ class ReplicationThread {
   };
 
   // instance: random for every start of the process.
-  ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::Channel> channel,
+  ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::LinkSet> links,
                     sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status,
                     Liveness& liveness);
 
@@ -42,11 +44,18 @@ class ReplicationThread {
   void end_dump(bool complete);
   void apply(const std::vector<sync::Operation>& operations);
   void trouble(std::string text);
+  void tell_links(Instant now, const std::vector<sync::LinkStatus>& links);
   void publish(Instant now);
   std::optional<Instant> next_deadline() const;
 
+  // What was said about a link that is not sound.
+  struct LinkTrouble {
+    std::optional<Instant> since;
+    std::optional<sync::LinkCondition> told;
+  };
+
   sync::Engine engine_;
-  std::unique_ptr<sync::Channel> channel_;
+  std::unique_ptr<sync::LinkSet> links_;
   sync::ConntrackTable table_;
   Mailboxes mailboxes_;
   Sender<ReplicationReport> reports_;
@@ -55,6 +64,7 @@ class ReplicationThread {
   EventLoop loop_;
   std::optional<std::uint64_t> dump_;  // the one under way
   bool peer_alive_ = false;
+  std::vector<LinkTrouble> link_troubles_;
   std::string last_trouble_;
   Instant last_trouble_at_{};
   std::optional<sync::HandshakeFailure> told_failure_;  // once, until an association is up

@@ -41,10 +41,31 @@ std::string figures(const std::vector<std::pair<std::string, std::uint64_t>>& va
   return text;
 }
 
+std::string link_text(const ReplicationLinkStatus& link) {
+  std::string text = link.interface + ": " + link.condition;
+  if (!link.trouble.empty()) text += " (" + link.trouble + ")";
+  if (link.carries) text += ", carries the flows";
+  if (!link.cipher.empty())
+    text += fmt::format(", {} % delivered, {}, {}", link.delivered_percent, link.cipher, link.key);
+  return text;
+}
+
 nlohmann::json object_of(const std::vector<std::pair<std::string, std::uint64_t>>& values) {
   nlohmann::json object = nlohmann::json::object();
   for (const auto& [name, value] : values) object[name] = value;
   return object;
+}
+
+// "80", or "60 (configured 80)"
+std::string priority_text(const StatusBoard& board) {
+  if (board.vrrp.priority == board.configured_priority) return fmt::format("{}", board.vrrp.priority);
+  return fmt::format("{} (configured {})", board.vrrp.priority, board.configured_priority);
+}
+
+std::string link_text(const RouterStatus& router, Instant now) {
+  if (router.link_usable) return "up";
+  if (!router.usable_from) return "DOWN";
+  return fmt::format("up, counts in {:.1f} s", in_milliseconds(*router.usable_from - now) / 1000);
 }
 
 }  // namespace
@@ -79,17 +100,36 @@ std::string render_text(const StatusBoard& board, Instant now) {
                          std::chrono::duration_cast<std::chrono::seconds>(board.lease).count())
            : "not held");
   line("  rules        {}", board.rules);
-  line("  sync group   {}, priority {}, epoch {}", board.group, board.vrrp.priority, board.epoch);
+  if (!board.routes.empty()) line("  routes       {}", fmt::join(board.routes, ", "));
+  if (board.put_back > 0)
+    line("  put back     {} (addresses or routes that another program removed)", board.put_back);
+  if (!board.vrrp.waits_for.empty()) line("  waits        {}", board.vrrp.waits_for);
+  line("  sync group   {}, priority {}, epoch {}", board.group, priority_text(board), board.epoch);
   for (const RouterStatus& router : board.vrrp.routers) {
-    line("    {} ({}, id {}): link {}, {}", router.name, router.interface, router.id,
-         router.link_usable ? "up" : "DOWN",
+    line("    {} ({}, id {}{}): link {}, {}", router.name, router.interface, router.id,
+         router.virtual_mac.empty() ? "" : ", " + router.virtual_mac, link_text(router, now),
          router.heard ? fmt::format("heard {} {:.1f} s ago", router.active,
                                     in_milliseconds(now - *router.heard) / 1000)
                       : "no other Active heard");
     if (!router.counters.empty()) line("      {}", figures(router.counters));
   }
+  for (const TrackedInterfaceStatus& tracked : board.vrrp.tracked) {
+    line(
+        "    tracked {}: {}{}", tracked.interface, tracked.up ? "up" : "DOWN",
+        tracked.weight ? fmt::format(" (priority {:+} while down)", *tracked.weight) : " (fault while down)");
+  }
+  for (const TrackedFileStatus& file : board.tracked_files) {
+    line("    tracked {}: {} (weight {:+}){}", file.path, file.value, file.weight,
+         file.readable ? "" : ", UNREADABLE now");
+  }
   line("  replication  {}{}{}", replication.source ? "source" : "replica",
        replication.figures.empty() ? "" : ": ", figures(replication.figures));
+  for (const ReplicationLinkStatus& link : replication.links) {
+    line("    link {}", link_text(link));
+    if (!link.counters.empty()) line("      {}", figures(link.counters));
+  }
+  if (!replication.capture.empty()) line("    events {}", figures(replication.capture));
+  for (const std::string& defect : board.kernel_defects) line("  kernel       {}", defect);
   if (!board.last_transition.empty()) line("  last change  {}", board.last_transition);
   for (const AlarmStatus& alarm : board.alarms) line("  alarm        {}  {}", utc(alarm.at), alarm.text);
   if (board.alarms.empty()) line("  alarms       none");
@@ -112,6 +152,8 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["addresses"] = board.addresses;
   out["addresses_held"] = board.addresses_held;
   out["lease_seconds"] = std::chrono::duration<double>(board.lease).count();
+  out["routes"] = board.routes;
+  out["put_back"] = board.put_back;
   out["rules"] = board.rules;
   out["last_transition"] = board.last_transition;
   const ReplicationStatus& replication = board.replication;
@@ -123,19 +165,49 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["replication"] = {{"role", replication.source ? "source" : "replica"},
                         {"in_sync", replication.in_sync},
                         {"reason", replication.in_sync_reason},
-                        {"figures", object_of(replication.figures)}};
+                        {"figures", object_of(replication.figures)},
+                        {"events", object_of(replication.capture)}};
+  nlohmann::ordered_json links = nlohmann::ordered_json::array();
+  for (const ReplicationLinkStatus& link : replication.links) {
+    links.push_back({{"interface", link.interface},
+                     {"condition", link.condition},
+                     {"carries", link.carries},
+                     {"delivered_percent", link.delivered_percent},
+                     {"cipher", link.cipher},
+                     {"key", link.key},
+                     {"trouble", link.trouble},
+                     {"counters", object_of(link.counters)}});
+  }
+  out["replication"]["links"] = std::move(links);
+  out["kernel_defects"] = board.kernel_defects;
   nlohmann::ordered_json routers = nlohmann::ordered_json::array();
   for (const RouterStatus& router : board.vrrp.routers) {
     nlohmann::ordered_json item = {{"name", router.name},     {"interface", router.interface},
                                    {"id", router.id},         {"link", router.link_usable},
                                    {"active", router.active}, {"counters", object_of(router.counters)}};
+    if (!router.virtual_mac.empty()) item["virtual_mac"] = router.virtual_mac;
     if (router.heard) item["heard_seconds_ago"] = std::chrono::duration<double>(now - *router.heard).count();
     routers.push_back(std::move(item));
+  }
+  nlohmann::ordered_json tracked_interfaces = nlohmann::ordered_json::array();
+  for (const TrackedInterfaceStatus& tracked : board.vrrp.tracked) {
+    nlohmann::ordered_json item = {{"interface", tracked.interface}, {"up", tracked.up}};
+    if (tracked.weight) item["weight"] = *tracked.weight;
+    tracked_interfaces.push_back(std::move(item));
+  }
+  nlohmann::ordered_json tracked_files = nlohmann::ordered_json::array();
+  for (const TrackedFileStatus& file : board.tracked_files) {
+    tracked_files.push_back(
+        {{"file", file.path}, {"value", file.value}, {"weight", file.weight}, {"readable", file.readable}});
   }
   out["sync_group"] = {{"name", board.group},
                        {"state", board.vrrp.state},
                        {"priority", board.vrrp.priority},
-                       {"virtual_routers", std::move(routers)}};
+                       {"configured_priority", board.configured_priority},
+                       {"waits_for", board.vrrp.waits_for},
+                       {"virtual_routers", std::move(routers)},
+                       {"tracked_interfaces", std::move(tracked_interfaces)},
+                       {"tracked_files", std::move(tracked_files)}};
   nlohmann::ordered_json alarms = nlohmann::ordered_json::array();
   for (const AlarmStatus& alarm : board.alarms) {
     alarms.push_back(

@@ -53,9 +53,13 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
     case Step::release_claim:
       parts_.to_vrrp.post(ReleaseClaim{});
       break;
-    case Step::await_peer:
     case Step::add_routes:
+      done = add_routes();
+      break;
     case Step::remove_routes:
+      done = remove_routes();
+      break;
+    case Step::await_peer:
       break;  // the coordinator waits by itself
     case Step::standby_rules:
       done = standby_rules();
@@ -92,9 +96,16 @@ Status StepRunner::standby_rules() {
 }
 
 Status StepRunner::mend(failover::Role role) {
-  if (role == failover::Role::primary) return shield_remains_ ? lower_shield() : Status{};
+  if (role == failover::Role::primary) {
+    Status mended = shield_remains_ ? lower_shield() : Status{};
+    if (Status added = routes_lack_ ? add_routes() : Status{}; !added) mended = std::move(added);
+    return mended;
+  }
   Status mended;
   if (addresses_remain_) mended = remove_addresses();
+  if (routes_remain_) {
+    if (Status removed = remove_routes(); !removed) mended = std::move(removed);
+  }
   if (Status asleep = rules_remain_ ? standby_rules() : Status{}; !asleep) mended = std::move(asleep);
   return mended;
 }
@@ -102,7 +113,7 @@ Status StepRunner::mend(failover::Role role) {
 Status StepRunner::add_addresses() {
   return parts_.lease.with([this](Lease& lease) -> Status {
     const Instant now = monotonic_now();
-    if (Status added = parts_.kernel_addresses.add(parts_.addresses, lease.lifetime); !added) return added;
+    if (Status added = parts_.holdings.add_addresses(lease.lifetime); !added) return added;
     lease.held = true;
     lease.renewed = now;
     lease.renewed_for = lease.lifetime;
@@ -113,24 +124,43 @@ Status StepRunner::add_addresses() {
 Status StepRunner::remove_addresses() {
   return parts_.lease.with([this](Lease& lease) -> Status {
     lease.held = false;
-    Status removed = parts_.kernel_addresses.remove(parts_.addresses);
+    Status removed = parts_.holdings.remove_addresses();
     addresses_remain_ = !removed;
     return removed;
   });
 }
 
+Status StepRunner::add_routes() {
+  Status added = parts_.holdings.add_routes();
+  routes_lack_ = !added;
+  return added;
+}
+
+Status StepRunner::remove_routes() {
+  routes_lack_ = false;
+  Status removed = parts_.holdings.remove_routes();
+  routes_remain_ = !removed;
+  return removed;
+}
+
 Status StepRunner::announce() {
   std::vector<std::string> problems;
   for (const vrrp::RouterSettings& router : parts_.election.routers) {
-    const auto mac = parts_.announcer.mac_of(router.interface);
+    // A virtual router's own MAC is announced from the interface below its macvlan.
+    const auto mac = router.virtual_mac ? Result<MacAddress>(router.virtual_mac->address)
+                                        : parts_.announcer.mac_of(router.interface);
     if (!mac) {
       problems.push_back(mac.error().text);
       continue;
     }
-    for (const IpAddress& address : router.addresses) {
-      const Status sent =
-          parts_.announcer.send(router.interface, vrrp::gratuitous_arp_request(*mac, address));
-      if (!sent) problems.push_back(sent.error().text);
+    for (const auto* list : {&router.addresses, &router.excluded}) {
+      for (const IpAddress& address : *list) {
+        for (const ByteVector& frame :
+             vrrp::announcement_frames(*mac, address, parts_.election.announcements.arp)) {
+          const Status sent = parts_.announcer.send(router.interface, frame);
+          if (!sent) problems.push_back(sent.error().text);
+        }
+      }
     }
   }
   if (problems.empty()) return {};

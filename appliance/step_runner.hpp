@@ -7,13 +7,13 @@
 #include <string>
 
 #include "appliance/failover/coordinator.hpp"
+#include "appliance/holdings.hpp"
 #include "appliance/lease_thread.hpp"
 #include "appliance/messages.hpp"
 #include "config/model.hpp"
 #include "firewall/linux/loader.hpp"
 #include "firewall/ruleset.hpp"
 #include "vrrp/linux/announcer.hpp"
-#include "vrrp/linux/virtual_addresses.hpp"
 
 namespace ftfw {
 
@@ -23,8 +23,7 @@ class StepRunner {
     const vrrp::Settings& election;
     const firewall::Ruleset& ruleset;
     firewall::Loader& loader;
-    vrrp::VirtualAddresses& kernel_addresses;
-    const std::vector<vrrp::VirtualAddress>& addresses;  // what the group has
+    Holdings& holdings;
     vrrp::Announcer& announcer;
     LeaseBook& lease;
     Sender<VrrpCommand>& to_vrrp;
@@ -36,11 +35,13 @@ class StepRunner {
   // The result of a step that is done when this returns; nothing for `commit`, which replication answers.
   std::optional<failover::StepResult> run(const failover::RunStep& step);
 
-  // Tries again what failed in the last plan and must not stay so: addresses of a node that is not primary,
-  // rules that do not sleep, a shield that is still up. Call it while no plan is under way.
+  // Tries again what failed in the last plan and must not stay so: addresses and routes of a node that is not
+  // primary, rules that do not sleep, a shield that is still up, routes that a primary lacks. Call it while
+  // no plan is under way.
   Status mend(failover::Role role);
 
-  // One gratuitous ARP of every virtual address. An interface that refuses is named; the others are sent.
+  // One gratuitous ARP or neighbour advertisement of every virtual address. An interface that refuses is
+  // named; the others are sent.
   Status announce();
 
   // What the rules are now, for status.
@@ -52,9 +53,13 @@ class StepRunner {
   Status standby_rules();
   Status add_addresses();
   Status remove_addresses();
+  Status add_routes();
+  Status remove_routes();
 
   Parts parts_;
   bool addresses_remain_ = false;
+  bool routes_remain_ = false;
+  bool routes_lack_ = false;
   bool rules_remain_ = false;
   bool shield_remains_ = false;
   std::string rules_ = "asleep behind the guard";

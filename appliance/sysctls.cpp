@@ -4,20 +4,28 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
+#include <filesystem>
 #include <fstream>
+#include <optional>
 #include <set>
 #include <string_view>
 #include <utility>
 
 #include "appliance/base/unique_fd.hpp"
+#include "appliance/holdings.hpp"
 
 namespace ftfw {
 namespace {
 
+const std::string kProcSys = "/proc/sys/";
+constexpr const char* kIpv4Settings = "net/ipv4/conf/";
+constexpr const char* kStrict = "1";  // rp_filter
+
 std::string path_of(const Sysctl& setting) {
-  return "/proc/sys/" + setting.name;
+  return kProcSys + setting.name;
 }
 
 Result<std::string> read_value(const std::string& path) {
@@ -42,6 +50,19 @@ std::string boot_id() {
   return read_value("/proc/sys/kernel/random/boot_id").value_or("unknown");
 }
 
+// The file: the boot id, then lines of "name value", written by save(). Values of an earlier boot are worth
+// nothing: the kernel started with its own again.
+std::optional<std::string> saved_value(const std::string& path, const std::string& wanted) {
+  std::ifstream file(path);
+  std::string name;
+  std::string value;
+  if (!(file >> name) || name != boot_id()) return std::nullopt;
+  while (file >> name >> value) {
+    if (name == wanted) return value;
+  }
+  return std::nullopt;
+}
+
 Status joined(const std::vector<std::string>& problems) {
   if (problems.empty()) return {};
   return fail(Blame::system, fmt::format("kernel settings: {}", fmt::join(problems, "; ")));
@@ -58,6 +79,13 @@ Sysctls::Sysctls(const config::Config& config, std::string saved_path) : saved_p
       {"net/netfilter/nf_conntrack_tcp_be_liberal", "1", "",
        "window state does not travel to the other node"},
   };
+  const bool ipv6 = std::ranges::any_of(addresses_of(config.group), [](const vrrp::VirtualAddress& one) {
+    return !one.address.address.is_ipv4();
+  });
+  if (ipv6) {
+    settings_.push_back(
+        {"net/ipv6/conf/all/forwarding", "1", "", "the primary forwards IPv6 between the networks"});
+  }
   std::set<std::string> interfaces;
   for (const config::VirtualRouter& router : config.group.routers) interfaces.insert(router.interface);
   for (const std::string& interface : interfaces) {
@@ -69,6 +97,27 @@ Sysctls::Sysctls(const config::Config& config, std::string saved_path) : saved_p
     settings_.push_back(
         {base + "promote_secondaries", "1", "", "removing one address does not take others with it"});
   }
+  loosen_reverse_path_filter(config.group);
+}
+
+// A strict reverse path filter for all interfaces makes a macvlan deaf: the way back to whoever asks leads by
+// the interface below. The kernel takes the stricter of "all" and the interface's own, so the strictness
+// moves from "all" to every other interface.
+void Sysctls::loosen_reverse_path_filter(const config::SyncGroup& group) {
+  const std::vector<VirtualMacUse> macs = virtual_macs_of(group);
+  const std::string all = std::string(kIpv4Settings) + "all/rp_filter";
+  const std::string wanted = saved_value(saved_path_, all).value_or(read_value(kProcSys + all).value_or("0"));
+  if (macs.empty() || wanted != kStrict) return;
+  std::error_code unreadable;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(kProcSys + std::string(kIpv4Settings), unreadable)) {
+    const std::string interface = entry.path().filename();
+    const bool ours = std::ranges::find(macs, interface, &VirtualMacUse::name) != macs.end();
+    if (interface == "all" || ours) continue;
+    settings_.push_back({std::string(kIpv4Settings) + interface + "/rp_filter", kStrict, "",
+                         "the strict reverse path filter of \"all\", which a virtual MAC cannot have"});
+  }
+  settings_.push_back({all, "0", "", "a strict filter for all makes a virtual MAC's macvlan deaf"});
 }
 
 Status Sysctls::apply() {
@@ -106,17 +155,9 @@ Status Sysctls::restore() {
   return joined(problems);
 }
 
-// The boot id, then lines of "name value", written by save(). Values of an earlier boot are worth nothing:
-// the kernel started with its own again. A line that names no setting of ours is ignored.
 void Sysctls::adopt_saved() {
-  std::ifstream file(saved_path_);
-  std::string name;
-  std::string value;
-  if (!(file >> name) || name != boot_id()) return;
-  while (file >> name >> value) {
-    for (Sysctl& setting : settings_) {
-      if (setting.name == name) setting.found = value;
-    }
+  for (Sysctl& setting : settings_) {
+    if (const auto value = saved_value(saved_path_, setting.name)) setting.found = *value;
   }
 }
 

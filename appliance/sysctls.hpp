@@ -20,7 +20,7 @@ struct Sysctl {
 
 class Sysctls {
  public:
-  // saved_path: the file that remembers `found` across a crash.
+  // Reads which interfaces there are. saved_path: the file that remembers `found` across a crash.
   Sysctls(const config::Config& config, std::string saved_path);
 
   // Sets all; every setting that cannot be read or written is named in one error, the others are set.
@@ -31,6 +31,7 @@ class Sysctls {
   const std::vector<Sysctl>& settings() const { return settings_; }
 
  private:
+  void loosen_reverse_path_filter(const config::SyncGroup& group);
   void adopt_saved();
   Status save() const;
 

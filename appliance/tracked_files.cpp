@@ -12,6 +12,7 @@
 #include <mutex>
 #include <utility>
 
+#include "appliance/base/clock.hpp"
 #include "appliance/base/unique_fd.hpp"
 #include "appliance/realtime.hpp"
 
@@ -56,40 +57,47 @@ Result<int> read_tracked_file(const std::string& path) {
 
 TrackedFiles::TrackedFiles(std::vector<config::TrackedFile> files, TrackedFileReports& reports)
     : reports_(reports) {
-  for (config::TrackedFile& file : files) files_.push_back({.file = std::move(file)});
+  for (config::TrackedFile& file : files)
+    files_.push_back({.path = std::move(file.path), .weight = file.weight});
 }
 
 void TrackedFiles::run(const std::stop_token& stop) {
   name_this_thread("ftfw-files");
   std::mutex waiting;
   std::condition_variable_any stopped;
-  while (!stop.stop_requested()) {
-    read();
+  read();
+  while (!files_.empty() && !stop.stop_requested()) {
     std::unique_lock lock(waiting);
     stopped.wait_for(lock, stop, kReadFilesEvery, [] { return false; });
+    read();
   }
 }
 
 void TrackedFiles::read() {
+  reading_since_.store(monotonic_now().time_since_epoch().count(), std::memory_order_relaxed);
+  bool changed = !has_read();
   int adjustment = 0;
-  std::string why;
-  for (Tracked& tracked : files_) {
-    const Result<int> value = read_tracked_file(tracked.file.path);
-    if (value) tracked.value = *value;
-    if (!value && std::exchange(tracked.readable, false)) {
-      reports_.post(Trouble{
-          fmt::format("tracked file {}; its last value {} stays", value.error().text, tracked.value)});
+  for (TrackedFileStatus& file : files_) {
+    const Result<int> value = read_tracked_file(file.path);
+    if (value) changed |= std::exchange(file.value, *value) != *value;
+    const bool was_readable = std::exchange(file.readable, value.has_value());
+    changed |= was_readable != file.readable;
+    if (!value && was_readable) {
+      reports_.post(
+          Trouble{fmt::format("tracked file {}; its last value {} stays", value.error().text, file.value)});
     }
-    tracked.readable = value.has_value();
-    adjustment += tracked.value * tracked.file.weight;
-    if (tracked.value != 0) {
-      why += fmt::format("{}{} holds {}", why.empty() ? "" : ", ", tracked.file.path, tracked.value);
-    }
+    adjustment += file.value * file.weight;
   }
-  if (adjustment != std::exchange(told_, adjustment)) {
-    reports_.post(PriorityAdjusted{adjustment, why.empty() ? "the tracked files hold 0" : std::move(why)});
-  }
+  if (changed) reports_.post(FilesRead{adjustment, files_});
   reports_.flush();
+  reading_since_.store(0, std::memory_order_relaxed);
+  has_read_.store(true, std::memory_order_release);
+}
+
+std::optional<Instant> TrackedFiles::reading_since() const {
+  const Duration::rep since = reading_since_.load(std::memory_order_relaxed);
+  if (since == 0) return std::nullopt;
+  return Instant(Duration(since));
 }
 
 }  // namespace ftfw

@@ -4,6 +4,7 @@
 // and is told once; one that does not exist counts as 0.
 #pragma once
 
+#include <atomic>
 #include <optional>
 #include <stop_token>
 #include <string>
@@ -36,16 +37,16 @@ class TrackedFiles {
   // One round; run() repeats it.
   void read();
 
- private:
-  struct Tracked {
-    config::TrackedFile file;
-    int value = 0;
-    bool readable = true;
-  };
+  // Any thread: since when a round has been under way; nothing between two.
+  std::optional<Instant> reading_since() const;
+  // Any thread: after the first round.
+  bool has_read() const { return has_read_.load(std::memory_order_acquire); }
 
-  std::vector<Tracked> files_;
+ private:
+  std::vector<TrackedFileStatus> files_;
   Sender<TrackedFileReport> reports_;
-  int told_ = 0;
+  std::atomic<Duration::rep> reading_since_{0};  // 0: not reading
+  std::atomic<bool> has_read_{false};
 };
 
 }  // namespace ftfw

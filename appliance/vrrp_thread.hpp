@@ -6,6 +6,7 @@
 
 #include <array>
 #include <cstdint>
+#include <map>
 #include <stop_token>
 #include <vector>
 
@@ -29,13 +30,14 @@ class VrrpThread {
 
  private:
   void read_links();
-  void use_link(Instant now, std::size_t router, const vrrp::LinkState& state, bool recreated);
+  void use_link(Instant now, const vrrp::LinkChange& change);
   void read_packets(std::size_t router);
   void send(const vrrp::SendAdvertisement& advertisement);
   void obey_commands();
   void carry_out_outputs();
   void report_status(Instant now);
   std::optional<Instant> next_deadline() const;
+  Instant time_now();
 
   vrrp::Engine engine_;
   VrrpCommands& commands_;
@@ -47,10 +49,11 @@ class VrrpThread {
       sockets_;  // per router; none while its interface is gone
   struct SendFailures {
     std::uint64_t count = 0;
-    int last_error = 0;  // told once until it changes
+    std::map<IpAddress, int> last_error;  // by destination; told once until it changes
   };
   std::vector<SendFailures> send_failures_;  // per router
   Instant next_status_{};
+  Duration suspended_{};  // since the start of the machine, when last asked
 };
 
 }  // namespace ftfw

@@ -12,6 +12,15 @@ namespace ftfw::config {
 namespace {
 
 constexpr std::size_t kNodes = 2;
+// The MTU of Ethernet, and what an advertisement (RFC 9568 5.2) has before its addresses.
+constexpr std::size_t kMtu = 1500;
+constexpr std::size_t kIpv4Header = 20;
+constexpr std::size_t kIpv6Header = 40;
+constexpr std::size_t kVrrpHeader = 8;
+
+constexpr std::size_t most_addresses_in(std::size_t ip_header, std::size_t address_size) {
+  return (kMtu - ip_header - kVrrpHeader) / address_size;
+}
 
 void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
   if (nodes.size() == 1) {
@@ -88,6 +97,25 @@ void check_virtual_mac_names(const Config& config, DiagnosticList& diagnostics) 
   }
 }
 
+// With a MAC of its own a router sends whole frames, which nobody cuts into fragments and which have no next
+// hop to look up.
+void check_virtual_mac_packets(const VirtualRouter& router, DiagnosticList& diagnostics) {
+  if (router.virtual_mac_interface.empty()) return;
+  if (!router.unicast.empty()) {
+    diagnostics.error(
+        router.virtual_mac_where,
+        fmt::format("{} has a virtual MAC and 'unicast', which exclude each other", router.name),
+        "leave one of them out");
+  }
+  const bool ipv4 = router.family() == Family::ipv4;
+  const std::size_t most = ipv4 ? most_addresses_in(kIpv4Header, 4) : most_addresses_in(kIpv6Header, 16);
+  if (router.addresses.size() <= most) return;
+  diagnostics.error(router.addresses[most].where,
+                    fmt::format("{} has {} addresses and a virtual MAC, whose advertisements hold {} at most",
+                                router.name, router.addresses.size(), most),
+                    "put the others into 'excluded_addresses', or leave 'virtual_mac' out");
+}
+
 // What version 2 and IPv6 do to keys of [vrrp] that are about the other one.
 void check_versions(const Config& config, DiagnosticList& diagnostics) {
   const Vrrp& vrrp = config.vrrp;
@@ -109,17 +137,61 @@ void check_versions(const Config& config, DiagnosticList& diagnostics) {
   }
 }
 
-void check_dedicated_link(const Config& config, DiagnosticList& diagnostics) {
-  const Replication& replication = config.replication;
-  if (replication.interface.empty()) return;
-  for (const VirtualRouter& router : config.group.routers) {
-    if (router.interface != replication.interface) continue;
-    diagnostics.warning(
-        replication.interface_where,
-        fmt::format("replication shares {} with virtual router {}", router.interface, router.name),
-        "with a link of its own a failed leg can still be told to the peer");
-    return;
+// Every address of the dedicated links with what a message about it needs.
+struct LinkAddress {
+  IpAddress address;
+  std::string node;
+  Location where;
+};
+
+void check_further_links(const Config& config, DiagnosticList& diagnostics) {
+  std::vector<LinkAddress> taken;
+  std::vector<std::string> interfaces{config.replication.interface};
+  for (const Node& node : config.nodes) {
+    if (node.replication_address_where.line != 0)
+      taken.push_back({node.replication_address, node.name, node.replication_address_where});
   }
+  for (const VirtualRouter& router : config.group.routers) {
+    for (const auto* addresses : {&router.addresses, &router.excluded_addresses}) {
+      for (const VirtualAddress& address : *addresses)
+        taken.push_back({address.address.address, "virtual router " + router.name, address.where});
+    }
+  }
+  for (const ReplicationLink& link : config.replication.further_links) {
+    if (!link.interface.empty() && std::ranges::find(interfaces, link.interface) != interfaces.end()) {
+      diagnostics.error(link.interface_where, fmt::format("a second dedicated link on {}", link.interface),
+                        "a link that shall survive another has an interface of its own");
+    }
+    interfaces.push_back(link.interface);
+    for (std::size_t i = 0; i < link.addresses.size(); ++i) {
+      if (link.addresses_where[i].line == 0) continue;
+      const LinkAddress one{link.addresses[i], config.nodes[i].name, link.addresses_where[i]};
+      const auto other = std::ranges::find(taken, one.address, &LinkAddress::address);
+      if (other != taken.end()) {
+        diagnostics.error(
+            one.where, fmt::format("{} is an address of {} already", one.address.to_string(), other->node));
+      } else if (i > 0 && link.addresses_where[0].line != 0 &&
+                 link.addresses[0].family() != one.address.family()) {
+        diagnostics.error(one.where, fmt::format("{} and {} do not share an address family on this link",
+                                                 config.nodes[0].name, one.node));
+      }
+      taken.push_back(one);
+    }
+  }
+}
+
+void check_dedicated_links(const Config& config, DiagnosticList& diagnostics) {
+  check_further_links(config, diagnostics);
+  const auto check_shared = [&](const std::string& interface, const Location& where) {
+    const auto router = std::ranges::find(config.group.routers, interface, &VirtualRouter::interface);
+    if (interface.empty() || router == config.group.routers.end()) return;
+    diagnostics.warning(where,
+                        fmt::format("replication shares {} with virtual router {}", interface, router->name),
+                        "with a link of its own a failed leg can still be told to the peer");
+  };
+  check_shared(config.replication.interface, config.replication.interface_where);
+  for (const ReplicationLink& link : config.replication.further_links)
+    check_shared(link.interface, link.interface_where);
 }
 
 }  // namespace
@@ -128,8 +200,9 @@ void check_group(const Config& config, DiagnosticList& diagnostics) {
   check_nodes(config.nodes, diagnostics);
   check_routers(config, diagnostics);
   check_virtual_mac_names(config, diagnostics);
+  for (const VirtualRouter& router : config.group.routers) check_virtual_mac_packets(router, diagnostics);
   check_versions(config, diagnostics);
-  check_dedicated_link(config, diagnostics);
+  check_dedicated_links(config, diagnostics);
 }
 
 }  // namespace ftfw::config

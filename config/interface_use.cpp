@@ -35,15 +35,18 @@ std::vector<InterfaceUse> interfaces_used(const Config& config) {
     uses.push_back({router.interface, "virtual router " + router.name, router.interface_where});
   }
   for (const TrackedInterface& tracked : config.group.tracked_interfaces)
-    uses.push_back({tracked.interface, "tracking", tracked.where});
+    uses.push_back({tracked.interface, "tracking", tracked.where, false});
   for (const VirtualRoute& route : config.group.routes) {
+    // An error of its own.
     const bool made_by_us =
         std::ranges::find(config.group.routers, route.interface, &VirtualRouter::virtual_mac_interface) !=
         config.group.routers.end();
     if (!route.interface.empty() && !made_by_us)
-      uses.push_back({route.interface, "the route to " + route.to.to_string(), route.interface_where});
+      uses.push_back({route.interface, "the route to " + route.to.to_string(), route.interface_where, false});
   }
   uses.push_back({config.replication.interface, "replication", config.replication.interface_where});
+  for (const ReplicationLink& link : config.replication.further_links)
+    uses.push_back({link.interface, "replication", link.interface_where});
   const Firewall& firewall = config.firewall;
   uses.push_back({firewall.inside, "the inside", firewall.inside_where});
   uses.push_back({firewall.outside, "the outside", firewall.outside_where});

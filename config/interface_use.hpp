@@ -1,5 +1,6 @@
 // Every interface that a configuration names, with the place that names it: what --check compares with the
-// machine as warnings and a start demands. Not those of virtual MACs, which the appliance makes.
+// machine as warnings, and of which a start demands the essential ones. Not those of virtual MACs, which the
+// appliance makes.
 #pragma once
 
 #include <string>
@@ -13,6 +14,7 @@ struct InterfaceUse {
   std::string name;
   std::string used_for;  // "virtual router VI_1"
   Location where;
+  bool essential = true;  // false: without it the appliance works, and it counts as down
 };
 
 // One element per place in the file, in file order.

@@ -69,7 +69,7 @@ Config read_all(const toml::table& table, const ReadFile& read_file, DiagnosticL
   config.nodes = read_nodes(root);
   config.vrrp = read_vrrp(root);
   config.group = read_sync_group(root);
-  config.replication = read_replication(root);
+  config.replication = read_replication(root, config.nodes);
   config.firewall = read_firewall(root, read_file);
   const auto on_exit = root.choice({"on_exit", "\"closed\""}, kOnExit);
   if (on_exit) config.on_exit = on_exit->value == 0 ? OnExit::closed : OnExit::open;

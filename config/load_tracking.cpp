@@ -44,7 +44,7 @@ TrackedInterface read_tracked_interface(Section& section) {
 
 TrackedFile read_tracked_file(Section& section) {
   TrackedFile tracked{.where = section.where()};
-  if (const auto value = section.value({"file", "\"/run/ftfw/maintenance\"", Need::required})) {
+  if (const auto value = section.value({"file", "\"/var/lib/ftfw/maintenance\"", Need::required})) {
     const auto path = value->text("a path in quotes");
     if (path && (!path->value.starts_with('/') || path->value.find('\0') != std::string::npos)) {
       value->error(fmt::format("'file' must be an absolute path, found {}", quoted(path->value)));

@@ -20,6 +20,9 @@ constexpr Duration kShortInterval = 100ms;
 constexpr std::int64_t kEnoughMissed = 3;
 constexpr Duration kMaxPreemptDelay = 1000s;
 constexpr Duration kMaxStartupDelay = 1h;
+// For so long the kernel keeps the addresses of a node without a living peer: kLeaseAlone of
+// appliance/failover.
+constexpr Duration kLoneLease = 60s;
 constexpr std::int64_t kMaxRepeats = 100;
 constexpr Duration kMaxSpacing = 10s;
 constexpr Duration kMaxSecondBurst = 10min;
@@ -102,8 +105,17 @@ void read_preference(Section& section, Vrrp& vrrp) {
                                     "leave it out, or preempt = true");
     }
   }
-  if (const auto delay = section.duration({"startup_delay", "\"10s\""}, 0s, kMaxStartupDelay))
+  if (const auto delay = section.duration({"startup_delay", "\"10s\""}, 0s, kMaxStartupDelay)) {
     vrrp.startup_delay = delay->value;
+    if (delay->value > kLoneLease) {
+      section.diagnostics().warning(
+          delay->where,
+          fmt::format(
+              "the addresses of a lone node that restarts are gone before it claims: they stay {} without it",
+              format_duration(kLoneLease)),
+          "for example: startup_delay = \"10s\"");
+    }
+  }
   if (const auto wait = section.duration({"sync_wait", "\"60s\""}, 0s, 1h)) vrrp.sync_wait = wait->value;
 }
 

@@ -144,19 +144,33 @@ struct SyncGroup {
 
 enum class StandbyMode { kernel, cache };
 
-struct Replication {
+// A dedicated link beside the first, in the order of preference.
+struct ReplicationLink {
   std::string interface;
+  std::vector<IpAddress> addresses;  // one per node, in the order of Config::nodes
+  Location where;
   Location interface_where;
-  std::uint16_t port = 3780;
-  std::string key_file;  // empty only with insecure
+  std::vector<Location> addresses_where;  // likewise
+};
+
+struct Replication {
+  std::string interface;  // the first link, with every node's replication_address
+  Location interface_where;
+  std::vector<ReplicationLink> further_links;
+  std::uint16_t port = 3780;  // on every link
+  std::string key_file;       // empty only with insecure
   Location key_file_where;
+  std::string key_file_next;  // accepted beside it while the key is changed; empty: none
+  Location key_file_next_where;
   bool insecure = false;  // no DTLS at all
   StandbyMode standby = StandbyMode::kernel;
   Location standby_where;
   std::vector<std::uint8_t> protocols;  // IP protocol numbers to replicate; empty: all
   bool expectations = true;
-  Duration parked_timeout = 24h;    // timeout of entries in a standby's kernel
-  Duration compare_interval = 60s;  // full compare with the peer
+  Duration parked_timeout = 24h;                 // timeout of entries in a standby's kernel
+  Duration compare_interval = 60s;               // full compare with the peer
+  std::uint32_t event_buffer_bytes = 64U << 20;  // of the kernel's events that wait to be read
+  bool reliable_destroy = false;                 // the kernel keeps what did not fit, see config/README.md
 };
 
 // ------------------------------------------------------------------------------------------------

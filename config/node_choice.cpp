@@ -20,6 +20,17 @@ std::string nodes_with_addresses(const std::vector<const Node*>& nodes) {
   return text;
 }
 
+// On the first dedicated link or on a further one.
+bool is_node(const Config& config, std::size_t index, std::span<const IpAddress> machine_addresses) {
+  const auto here = [&](const IpAddress& address) {
+    return std::ranges::find(machine_addresses, address) != machine_addresses.end();
+  };
+  return here(config.nodes[index].replication_address) ||
+         std::ranges::any_of(config.replication.further_links, [&](const ReplicationLink& link) {
+           return index < link.addresses.size() && here(link.addresses[index]);
+         });
+}
+
 Result<std::size_t> named(const Config& config, std::string_view wanted) {
   const auto found = std::ranges::find(config.nodes, wanted, &Node::name);
   if (found != config.nodes.end()) return static_cast<std::size_t>(found - config.nodes.begin());
@@ -36,11 +47,9 @@ Result<std::size_t> recognise_node(const Config& config, std::span<const IpAddre
   if (!wanted.empty()) return named(config, wanted);
   std::vector<const Node*> all;
   std::vector<const Node*> matching;
-  for (const Node& node : config.nodes) {
-    all.push_back(&node);
-    if (std::ranges::find(machine_addresses, node.replication_address) != machine_addresses.end()) {
-      matching.push_back(&node);
-    }
+  for (std::size_t i = 0; i < config.nodes.size(); ++i) {
+    all.push_back(&config.nodes[i]);
+    if (is_node(config, i, machine_addresses)) matching.push_back(&config.nodes[i]);
   }
   if (matching.size() == 1) return static_cast<std::size_t>(matching.front() - config.nodes.data());
   if (matching.empty()) {

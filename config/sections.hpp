@@ -18,7 +18,7 @@ VirtualRouter read_virtual_router(Section& section);
 // [[sync_group.track_interface]], track_file and route, appended to the group.
 void read_tracking(Section& section, SyncGroup& group);
 void read_routes(Section& section, SyncGroup& group);
-Replication read_replication(Section& root);
+Replication read_replication(Section& root, const std::vector<Node>& nodes);
 Firewall read_firewall(Section& root, const ReadFile& read_file);
 
 // An address that a machine can have: not unspecified, loopback, multicast or broadcast. Says why not.

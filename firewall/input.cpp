@@ -32,6 +32,17 @@ std::vector<Rule> head(const Location& where) {
   return {Rule{.expressions = {InterfaceMatch{.names = {"lo"}}, Accept{}}, .where = where}};
 }
 
+void add_replication_link(std::vector<Rule>& rules, const std::string& interface,
+                          const std::vector<IpAddress>& nodes, std::uint16_t port, const Location& where) {
+  if (nodes.empty()) return;
+  AddressMatch match{.side = Side::source, .family = nodes.front().family()};
+  for (const IpAddress& node : nodes) match.ranges.push_back(config::range_of(node));
+  match.ranges = config::merged(std::move(match.ranges));
+  rules.push_back(Rule{.expressions = {InterfaceMatch{.names = {interface}}, std::move(match),
+                                       PortMatch{.protocol = IPPROTO_UDP, .ports = {{port, port}}}, Accept{}},
+                       .where = where});
+}
+
 // Before everything that could drop: neither depends on the state of conntrack.
 void add_own_protocols(std::vector<Rule>& rules, const config::Config& config, const Location& where) {
   InterfaceMatch interfaces;
@@ -43,18 +54,11 @@ void add_own_protocols(std::vector<Rule>& rules, const config::Config& config, c
   if (!interfaces.names.empty())
     rules.push_back(Rule{.expressions = {interfaces, ProtocolMatch{kVrrp}, Accept{}}, .where = where});
 
-  AddressMatch nodes{.side = Side::source};
-  for (const config::Node& node : config.nodes) {
-    nodes.family = node.replication_address.family();
-    nodes.ranges.push_back(config::range_of(node.replication_address));
-  }
-  if (nodes.ranges.empty()) return;
-  nodes.ranges = config::merged(std::move(nodes.ranges));
-  const std::uint16_t port = config.replication.port;
-  rules.push_back(
-      Rule{.expressions = {InterfaceMatch{.names = {config.replication.interface}}, std::move(nodes),
-                           PortMatch{.protocol = IPPROTO_UDP, .ports = {{port, port}}}, Accept{}},
-           .where = where});
+  std::vector<IpAddress> nodes;
+  for (const config::Node& node : config.nodes) nodes.push_back(node.replication_address);
+  add_replication_link(rules, config.replication.interface, nodes, config.replication.port, where);
+  for (const config::ReplicationLink& link : config.replication.further_links)
+    add_replication_link(rules, link.interface, link.addresses, config.replication.port, where);
 }
 
 void add_reverse_path(std::vector<Rule>& rules, const config::Input& input) {

@@ -2,6 +2,9 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+
+#include "appliance/base/time.hpp"
 
 namespace ftfw::sync {
 
@@ -28,12 +31,20 @@ struct Counters {
   std::uint64_t entries_sent = 0;
   std::uint64_t destroys_sent = 0;
   std::uint64_t expectations_sent = 0;
-  std::uint64_t outbox_overflows = 0;   // each ends in a full send
+  std::uint64_t outbox_overflows = 0;   // each ends in a compare
   std::uint64_t touched_overflows = 0;  // likewise
   std::uint64_t held_overflows = 0;     // related entries sent before their masters
   std::uint64_t part_overflows = 0;     // updates during a full send that the next one has to repeat
   std::uint64_t overruns = 0;
-  std::uint64_t full_sends = 0;  // begun
+  std::uint64_t compares = 0;  // begun
+  std::uint64_t compares_finished = 0;
+  std::uint64_t compares_abandoned = 0;
+  std::uint64_t compare_overflows = 0;  // more entries than one can hold: each ends in a full send
+  std::uint64_t ranges_compared = 0;
+  std::uint64_t ranges_differing = 0;
+  std::uint64_t repairs = 0;           // begun: of the ranges that differed
+  std::uint64_t entries_repaired = 0;  // sent in these
+  std::uint64_t full_sends = 0;        // begun
   std::uint64_t full_sends_finished = 0;
   std::uint64_t full_sends_abandoned = 0;
   std::uint64_t full_sends_requested = 0;  // by the peer
@@ -60,8 +71,22 @@ struct Counters {
   std::uint64_t swept = 0;  // not in the source's table any more
   std::uint64_t index_overflows = 0;
   std::uint64_t made_liberal = 0;  // own entries on becoming replica
+  std::uint64_t renewed = 0;       // parked timeouts that had half run out
+  std::uint64_t compares_received = 0;
+  std::uint64_t compares_equal = 0;
+  std::uint64_t repairs_received = 0;
   std::uint64_t full_sends_received = 0;
   std::uint64_t full_sends_asked_for = 0;
+};
+
+// A compare and what followed from it, for status.
+enum class Reconciling : std::uint8_t { idle, comparing, repairing, sending_all };
+struct Reconciled {
+  std::uint64_t ranges = 0;  // 0: the whole table was sent without a compare
+  std::uint64_t differing = 0;
+  std::uint64_t sent = 0;  // entries and expectations
+  Duration took{};
+  std::optional<Instant> finished;
 };
 
 }  // namespace ftfw::sync

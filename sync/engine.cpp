@@ -21,8 +21,8 @@ Engine::Engine(Settings settings, std::uint64_t instance)
       filter_(settings_),
       injector_(parked_seconds(settings_.parked_timeout), counters_),
       session_(settings_.node, settings_.peer, instance, counters_),
-      source_(settings_, filter_, counters_),
-      replica_(filter_, injector_, counters_),
+      source_(settings_, filter_, counters_, instance),
+      replica_(settings_, filter_, injector_, counters_),
       settler_(settings_, filter_, injector_) {
   replica_.start({});
 }
@@ -63,8 +63,10 @@ void Engine::on_frame(Instant now, ByteSpan bytes) {
   carried_.clear();
   source_.on_new_session(now);
   replica_.on_new_session();
-  if (dump_ && (dump_->purpose == DumpPurpose::full_send || dump_->purpose == DumpPurpose::sweep))
+  if (dump_ && (dump_->purpose == DumpPurpose::compare || dump_->purpose == DumpPurpose::full_send ||
+                dump_->purpose == DumpPurpose::sweep)) {
     cancel_dump();
+  }
 }
 
 void Engine::on_event(Instant now, const Event& event) {
@@ -79,17 +81,23 @@ void Engine::on_overrun(Instant now) {
 
 bool Engine::ready_for_dump() const {
   if (!dump_ || dump_->cancelled) return true;
-  return dump_->purpose == DumpPurpose::full_send ? source_.has_room() : injector_.has_room();
+  if (of_source(*dump_)) return !source_.wants_dump(dump_->id) || source_.has_room(now_);
+  if (dump_->purpose == DumpPurpose::settle) return injector_.has_room();
+  return replica_.has_room_for_dump(dump_->purpose, now_);
 }
 
 void Engine::on_dump(Instant now, std::uint64_t dump, std::span<const ConntrackEntry> entries,
                      std::span<const Expectation> expectations) {
   now_ = now;
   if (!dump_ || dump_->id != dump || dump_->cancelled) return;
+  if (of_source(*dump_)) {
+    if (source_.wants_dump(dump)) source_.on_dump(now, entries, expectations);
+    return;
+  }
   switch (dump_->purpose) {
     case DumpPurpose::full_send:
-      if (source_.wants_dump(dump)) source_.on_dump(entries, expectations);
       return;
+    case DumpPurpose::compare:
     case DumpPurpose::learn:
     case DumpPurpose::sweep:
       return replica_.on_dump(dump_->purpose, entries, expectations);
@@ -103,10 +111,14 @@ void Engine::on_dump_end(Instant now, std::uint64_t dump, bool complete) {
   if (!dump_ || dump_->id != dump) return;
   const Dump ended = *std::exchange(dump_, std::nullopt);
   if (ended.cancelled) return;
+  if (of_source(ended)) {
+    if (source_.wants_dump(dump)) source_.on_dump_end(now, complete);
+    return;
+  }
   switch (ended.purpose) {
     case DumpPurpose::full_send:
-      if (source_.wants_dump(dump)) source_.on_dump_end(now, complete);
       return;
+    case DumpPurpose::compare:
     case DumpPurpose::learn:
     case DumpPurpose::sweep:
       return replica_.on_dump_end(now, ended.purpose, complete);
@@ -183,11 +195,17 @@ std::vector<Output> Engine::take_outputs() {
   deliver();
   run_injector();
   start_dump();
+  // A dump may first want a mark reached, and nothing may stand before it.
+  if (!dump_ && injector_.waiting() != 0) {
+    run_injector();
+    start_dump();
+  }
   const Replica::InSync sync = in_sync();
   session_.set_state({.role = role_,
                       .in_sync = sync.in_sync,
                       .source_epoch = role_ == Role::source ? epoch_ : replica_.epoch(),
-                      .group = group_});
+                      .group = group_,
+                      .table = role_ == Role::source ? TableState{} : replica_.table_state(now_)});
   session_.run(now_);
   send_frames();
   for (ByteVector& bytes : std::exchange(session_.outgoing(), {}))
@@ -208,6 +226,9 @@ void Engine::dispatch(wire::Frame frame, bool across_gap) {
   for (wire::Message& message : frame.messages) {
     if (const auto* request = std::get_if<wire::FullSendRequest>(&message)) {
       source_.on_full_send_request(now_, request->restart);
+    } else if (std::holds_alternative<wire::CompareReady>(message) ||
+               std::holds_alternative<wire::RangesWanted>(message)) {
+      source_.on_message(now_, message);
     } else if (!std::holds_alternative<wire::Hello>(message) &&
                !std::holds_alternative<wire::State>(message)) {
       replica_.on_message(frame.header.epoch, session_.number(), std::move(message), across_gap);
@@ -227,7 +248,10 @@ void Engine::run_injector() {
 
 std::optional<DumpPurpose> Engine::dump_due(std::uint64_t id) {
   if (role_ == Role::replica) return replica_.dump_due(now_);
-  if (session_.can_send() && source_.begin_when_due(now_, id)) return DumpPurpose::full_send;
+  source_.on_peer(session_.peer_table(), (session_.peer_features() & wire::kFeatureDigests) != 0);
+  if (session_.can_send()) {
+    if (const auto purpose = source_.begin_when_due(now_, id)) return purpose;
+  }
   if (settler_.due(now_)) return DumpPurpose::settle;
   return std::nullopt;
 }
@@ -304,7 +328,7 @@ void Engine::report_counters() {
   if (source_.overflows() != reported_overflows_) {
     reported_overflows_ = source_.overflows();
     notice(NoticeKind::outbox_overflow,
-           "the peer does not keep up: a full send will replace the waiting events");
+           "the peer does not keep up: a compare of the tables will replace the waiting events");
   }
 }
 
@@ -326,6 +350,10 @@ std::optional<Instant> Engine::next_deadline() const {
     earlier(source_.next_deadline(session_.can_send(), !dump_));
     if (!dump_) earlier(settler_.next_deadline());
   }
+  if (dump_ && !ready_for_dump()) {
+    const auto reading = of_source(*dump_) ? source_.reading_deadline() : replica_.reading_deadline();
+    if (reading && *reading > now_) earlier(reading);
+  }
   if (injector_.waiting() != 0) earlier(injector_.next_deadline());
   return next;
 }
@@ -343,6 +371,9 @@ Progress Engine::progress() const {
           .pending_full_send = source_.pending_full_send(),
           .waiting_operations = injector_.waiting(),
           .last_full_send = source_.last_full_send(),
+          .reconciling = source_.reconciling(),
+          .compare_bytes = source_.compare_bytes() + replica_.compare_bytes(),
+          .last_reconcile = source_.last_reconcile(),
           .peer = session_.peer()};
 }
 

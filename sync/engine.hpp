@@ -32,10 +32,13 @@ struct Progress {
   std::size_t index_entries = 0;  // replica: entries known to be in the kernel
   std::size_t index_bytes = 0;
   std::size_t unacknowledged_frames = 0;
-  std::size_t pending_events = 0;         // source: not sent yet
-  std::size_t pending_full_send = 0;      // source: dumped and not sent yet
-  std::size_t waiting_operations = 0;     // replica: received and not in the kernel yet
-  std::optional<Instant> last_full_send;  // source: finished
+  std::size_t pending_events = 0;               // source: not sent yet
+  std::size_t pending_full_send = 0;            // source: dumped and not sent yet
+  std::size_t waiting_operations = 0;           // replica: received and not in the kernel yet
+  std::optional<Instant> last_full_send;        // source: finished
+  Reconciling reconciling = Reconciling::idle;  // source
+  std::size_t compare_bytes = 0;                // working memory of the compare under way
+  Reconciled last_reconcile;                    // source; the newest that ended
   PeerState peer;
 };
 
@@ -103,6 +106,11 @@ class Engine {
   Replica::InSync in_sync() const;
   void notice(NoticeKind kind, std::string text);
   void cancel_dump();
+  // Not of the replica, which compares too.
+  bool of_source(const Dump& dump) const {
+    return dump.purpose == DumpPurpose::full_send ||
+           (dump.purpose == DumpPurpose::compare && role_ == Role::source);
+  }
 
   Settings settings_;
   Counters counters_;

@@ -4,7 +4,6 @@
 #include <unordered_map>
 #include <utility>
 
-#include "sync/hash.hpp"
 #include "sync/outbox.hpp"
 
 namespace ftfw::sync {
@@ -12,25 +11,24 @@ namespace {
 
 constexpr std::uint32_t kWhole = 1;
 constexpr std::uint32_t kPart = 2;
-// Keeps an expectation's hash apart from that of a conntrack with the same tuple.
-constexpr std::uint64_t kExpectationSalt = 0x9e3779b97f4a7c15;
 constexpr int kMaxLevels = 8;  // a chain of masters that is longer is a circle
 
 }  // namespace
 
-void FullSend::begin(Instant now, std::uint64_t send, std::uint32_t entries_per_second) {
+void FullSend::begin(Instant now, std::uint64_t send, SendSpeed speed, std::optional<SendRanges> ranges) {
   abandon();
   phase_ = Phase::dumping;
   begin_due_ = true;
   send_ = send;
-  entries_per_second_ = entries_per_second;
-  started_ = now;
-  sent_ = 0;
+  ranges_ = std::move(ranges);
+  reading_ = Pace(now, speed.read_per_second);
+  sending_ = Pace(now, speed.sent_per_second);
 }
 
 void FullSend::abandon() {
   phase_ = Phase::idle;
   begin_due_ = false;
+  ranges_.reset();
   touched_.clear();
   parts_.clear();
   lane_.clear();
@@ -43,13 +41,15 @@ bool FullSend::touch_whole(std::uint64_t hash) {
 }
 
 bool FullSend::touch(const ExpectationEvent& event) {
-  return !running() || touch_whole(hash_of(event.expectation.key) ^ kExpectationSalt);
+  const std::uint64_t place = place_of(event.expectation.key);
+  return !running() || !concerned(place) || touch_whole(place);
 }
 
 bool FullSend::touch(const ConntrackEvent& event) {
   if (!running()) return true;
   const EntryKey& key = event.entry.key;
-  const std::uint64_t hash = hash_of(key);
+  const std::uint64_t hash = place_of(key);
+  if (!concerned(hash)) return true;
   if (event.change != Change::updated) {
     parts_.erase(key);
     return touch_whole(hash);
@@ -69,6 +69,8 @@ bool FullSend::touch(const ConntrackEvent& event) {
 
 void FullSend::add(const ConntrackEntry& entry) {
   if (phase_ != Phase::dumping) return;
+  reading_.done();
+  if (!concerned(place_of(entry.key))) return;
   if (!entry.master) {
     lane_.emplace_back(entry);
   } else if (related_.size() < kMaxHeld) {
@@ -81,6 +83,7 @@ void FullSend::add(const ConntrackEntry& entry) {
 
 void FullSend::add(const Expectation& expectation) {
   if (phase_ != Phase::dumping) return;
+  if (!concerned(place_of(expectation.key))) return;
   if (expectations_.size() < kMaxHeld) {
     expectations_.push_back(expectation);
   } else {
@@ -101,11 +104,11 @@ void FullSend::end_dump() {
 
 std::optional<wire::Message> FullSend::take_begin() {
   if (!std::exchange(begin_due_, false)) return std::nullopt;
-  return wire::Begin{send_};
+  return wire::Begin{.send = send_, .compare = ranges_ ? ranges_->compare : 0};
 }
 
 std::optional<wire::Message> FullSend::next(Instant now) {
-  while (!lane_.empty() && now >= allowed_at()) {
+  while (!lane_.empty() && sending_.allows(now)) {
     Item item = std::move(lane_.front());
     lane_.pop_front();
     std::optional<wire::Message> message;
@@ -113,18 +116,18 @@ std::optional<wire::Message> FullSend::next(Instant now) {
       message = entry_message(std::move(*entry));
     } else {
       Expectation& expectation = std::get<Expectation>(item);
-      const bool touched = touched_.find(hash_of(expectation.key) ^ kExpectationSalt) != nullptr;
+      const bool touched = touched_.find(place_of(expectation.key)) != nullptr;
       if (!touched) message = wire::Expected{std::move(expectation)};
     }
     if (!message) continue;
-    ++sent_;
+    sending_.done();
     return message;
   }
   return std::nullopt;
 }
 
 std::optional<wire::Message> FullSend::entry_message(ConntrackEntry entry) const {
-  const HashIndex::Slot* touched = touched_.find(hash_of(entry.key));
+  const HashIndex::Slot* touched = touched_.find(place_of(entry.key));
   if (touched == nullptr) return wire::Entry{.entry = std::move(entry)};
   if (touched->note == kWhole) return std::nullopt;
   const auto part = parts_.find(entry.key);
@@ -138,14 +141,9 @@ wire::End FullSend::finish() {
   return end;
 }
 
-Instant FullSend::allowed_at() const {
-  if (entries_per_second_ == 0 || sent_ < kBurst) return started_;
-  return started_ + Duration(1s) * static_cast<std::int64_t>(sent_ - kBurst) / entries_per_second_;
-}
-
 std::optional<Instant> FullSend::pace_deadline() const {
   if (lane_.empty()) return std::nullopt;
-  return allowed_at();
+  return sending_.allowed_at();
 }
 
 void order_by_master(std::vector<ConntrackEntry>& related) {

@@ -1,5 +1,6 @@
-// One pass over the kernel's table for the peer, between a begin and an end marker: the first send, and every
-// compare. The table is read while it changes. Keys that events named since the begin are remembered
+// One pass over the kernel's table for the peer, between a begin and an end marker: of all of it for a peer
+// that holds nothing, otherwise of the ranges that a compare found different. The table is read while it
+// changes. Keys that events named since the begin are remembered
 // ("touched"), because an event is newer than what the dump holds: a destroyed entry must not come back, a
 // changed one must not go back. What an update said is merged into the dumped entry, because the peer may
 // have had no entry to apply the update to. Masters first: related entries and expectations wait until the
@@ -16,9 +17,22 @@
 #include "appliance/base/time.hpp"
 #include "sync/hash_index.hpp"
 #include "sync/observation.hpp"
+#include "sync/pace.hpp"
+#include "sync/range_set.hpp"
 #include "sync/wire.hpp"
 
 namespace ftfw::sync {
+
+// A compare's outcome: only these ranges are sent.
+struct SendRanges {
+  std::uint64_t compare = 0;
+  RangeSet set;
+};
+// How fast; 0: as fast as the kernel and the window allow.
+struct SendSpeed {
+  std::uint32_t read_per_second = 0;
+  std::uint32_t sent_per_second = 0;
+};
 
 class FullSend {
  public:
@@ -26,20 +40,22 @@ class FullSend {
   static constexpr std::size_t kMaxParts = 16'384;                  // updates kept to be merged; about 6 MB
   static constexpr std::size_t kLaneTarget = 4096;                  // dumped and not sent: ask for no more
   static constexpr std::size_t kMaxHeld = 16'384;                   // related entries, and again expectations
-  static constexpr std::uint64_t kBurst = 256;                      // paced: at once
 
-  // entries_per_second 0: as fast as the window allows.
-  void begin(Instant now, std::uint64_t send, std::uint32_t entries_per_second);
+  void begin(Instant now, std::uint64_t send, SendSpeed speed,
+             std::optional<SendRanges> ranges = std::nullopt);
   void abandon();
   bool running() const { return phase_ != Phase::idle; }
   std::uint64_t send() const { return send_; }
+  bool of_ranges() const { return ranges_.has_value(); }
+  bool reading() const { return phase_ == Phase::dumping; }
 
   // An event came that is sent by itself. False: too many, the pass is void.
   bool touch(const ConntrackEvent& event);
   bool touch(const ExpectationEvent& event);
 
   // The dump, already filtered.
-  bool has_room() const { return lane_.size() < kLaneTarget; }
+  bool has_room(Instant now) const { return lane_.size() < kLaneTarget && reading_.allows(now); }
+  Instant reading_deadline() const { return reading_.allowed_at(); }
   void add(const ConntrackEntry& entry);
   void add(const Expectation& expectation);
   void end_dump();
@@ -61,15 +77,15 @@ class FullSend {
   using Item = std::variant<ConntrackEntry, Expectation>;
 
   bool touch_whole(std::uint64_t hash);
+  bool concerned(std::uint64_t place) const { return !ranges_ || ranges_->set.contains(place); }
   std::optional<wire::Message> entry_message(ConntrackEntry entry) const;  // nothing: an event said it all
-  Instant allowed_at() const;                                              // when one more may go
 
   Phase phase_ = Phase::idle;
   bool begin_due_ = false;
   std::uint64_t send_ = 0;
-  std::uint32_t entries_per_second_ = 0;
-  Instant started_{};
-  std::uint64_t sent_ = 0;
+  std::optional<SendRanges> ranges_;  // nothing: the whole table
+  Pace reading_;
+  Pace sending_;
   std::uint64_t held_overflows_ = 0;
   std::uint64_t part_overflows_ = 0;
   HashIndex touched_{kMaxTouched};

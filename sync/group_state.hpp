@@ -20,6 +20,20 @@ struct GroupState {
   bool operator==(const GroupState&) const = default;
 };
 
+// What a replica's kernel refuses to hold, so that to compare it would find the same difference for ever.
+struct LeftOut {
+  bool labels = false;
+  bool helpers = false;
+  bool operator==(const LeftOut&) const = default;
+};
+
+// A replica's table, for its source.
+struct TableState {
+  bool empty = false;  // it was read, and nothing of the pair's is there: a compare would tell nothing
+  LeftOut refused;
+  bool operator==(const TableState&) const = default;
+};
+
 // The peer as last heard. While it is not alive the rest is what it said last.
 struct PeerState {
   bool alive = false;

@@ -13,7 +13,7 @@ wire::Hello Handshake::hello() const {
           .echo = echo_,
           .version_min = kVersionMin,
           .version_max = kVersionMax,
-          .features = 0,
+          .features = wire::kFeatureDigests,
           .node = node_};
 }
 
@@ -42,6 +42,7 @@ Handshake::Outcome Handshake::on_hello(const wire::Header& header, const wire::H
   if (!to_us || hello.echo < candidate_since_) return {.answer = true};
   adopted_ = std::exchange(candidate_, 0);
   peer_name_ = hello.node;
+  peer_features_ = hello.features;
   return {.adopted = true, .answer = true};
 }
 

@@ -31,6 +31,7 @@ class Handshake {
   std::uint64_t instance() const { return instance_; }
   bool agreed() const { return adopted_ != 0; }
   const std::string& peer_name() const { return peer_name_; }
+  std::uint32_t peer_features() const { return peer_features_; }  // wire::kFeature...
 
   static constexpr std::uint8_t kVersionMin = 1;
   static constexpr std::uint8_t kVersionMax = 1;
@@ -45,6 +46,7 @@ class Handshake {
   std::uint64_t candidate_since_ = 0;  // challenges from this one on prove that the candidate lives now
   std::uint64_t echo_ = 0;             // the newest challenge of addressee()
   std::string peer_name_;
+  std::uint32_t peer_features_ = 0;
 };
 
 }  // namespace ftfw::sync

@@ -52,6 +52,10 @@ void HashInput::add(std::uint16_t value) {
   byte(static_cast<std::uint8_t>(value));
 }
 
+void HashInput::add(std::uint64_t value) {
+  for (int shift = 48; shift >= 0; shift -= 16) add(static_cast<std::uint16_t>(value >> shift));
+}
+
 void HashInput::add(const Tuple& tuple) {
   byte(static_cast<std::uint8_t>(tuple.source.family()));
   byte(tuple.protocol);

@@ -21,6 +21,7 @@ std::uint64_t hash_of(ByteSpan bytes);
 class HashInput {
  public:
   void add(std::uint16_t value);
+  void add(std::uint64_t value);
   void add(const Tuple& tuple);
   std::uint64_t finish() const { return hash_of(ByteSpan{bytes_.data(), used_}); }
 

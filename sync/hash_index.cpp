@@ -56,11 +56,12 @@ bool HashIndex::erase(std::uint64_t hash) {
   return true;
 }
 
-void HashIndex::erase_older_than(std::uint32_t generation) {
+void HashIndex::erase_older_than(std::uint32_t generation,
+                                 const std::function<bool(std::uint64_t)>& concerned) {
   std::size_t kept = 0;
   for (Slot& slot : slots_) {
     if (slot.hash == 0) continue;
-    if (older(slot.generation, generation)) {
+    if (older(slot.generation, generation) && concerned(slot.hash)) {
       slot = {};
     } else {
       ++kept;

@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <vector>
 
 namespace ftfw::sync {
@@ -24,7 +25,8 @@ class HashIndex {
   const Slot* find(std::uint64_t hash) const;
   bool erase(std::uint64_t hash);
   // Forgets what was not confirmed since generation (older by difference, so that the number may wrap).
-  void erase_older_than(std::uint32_t generation);
+  // Of those whose hash `concerned` says true to.
+  void erase_older_than(std::uint32_t generation, const std::function<bool(std::uint64_t)>& concerned);
   void clear();  // and gives the memory back
 
   std::size_t size() const { return size_; }

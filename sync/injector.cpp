@@ -20,6 +20,12 @@ bool other_translation(std::uint32_t note, const ConntrackEntry& entry) {
   return (note | kHasMaster) != note_of(entry, true);
 }
 
+// Of an expectation: a fingerprint of its master.
+std::uint32_t note_of(const Expectation& expectation) {
+  return static_cast<std::uint32_t>(
+      hash_of(EntryKey{.original = expectation.master, .zone = expectation.key.zone}));
+}
+
 // Of the entry that entry.master names.
 std::uint64_t master_hash(const ConntrackEntry& entry) {
   return hash_of(EntryKey{.original = *entry.master, .zone = entry.key.zone});
@@ -29,6 +35,7 @@ std::uint64_t key_of(const Task& task) {
   if (const auto* upsert = std::get_if<Upsert>(&task)) return hash_of(upsert->entry.key);
   if (const auto* liberal = std::get_if<MakeLiberal>(&task)) return hash_of(liberal->entry.key);
   if (const auto* destroy = std::get_if<Destroy>(&task)) return hash_of(destroy->key);
+  if (const auto* renew = std::get_if<Renew>(&task)) return hash_of(renew->key);
   if (const auto* timeout = std::get_if<SetTimeout>(&task)) return hash_of(timeout->key);
   if (const auto* put = std::get_if<PutExpectation>(&task)) return hash_of(put->expectation.key);
   if (const auto* drop = std::get_if<DropExpectation>(&task)) return hash_of(drop->key);
@@ -68,7 +75,7 @@ std::optional<std::vector<Operation>> Injector::next(Instant now, std::vector<Ma
     Task& task = queue_.front();
     if (const auto* mark = std::get_if<Mark>(&task)) {
       if (!batch.empty()) break;
-      if (mark->kind == Mark::Kind::begin) ++generation_;
+      if (mark->kind == Mark::Kind::begin || mark->kind == Mark::Kind::compare) ++generation_;
       reached.push_back(*mark);
     } else {
       const std::uint64_t hash = key_of(task);
@@ -106,16 +113,17 @@ bool Injector::start(Task& task, std::uint64_t hash, Batch& batch) {
     entries_.erase(hash);
     add(batch, DeleteConntrack{destroy->key});
     follow(*destroy, Kind::destroy, hash, batch);
+  } else if (const auto* renew = std::get_if<Renew>(&task)) {
+    if (entries_.find(hash) == nullptr) return false;
+    add(batch, shape_timeout(renew->key, renew->reply, parked_s_));
+    follow({}, Kind::renew, hash, batch);
   } else if (const auto* timeout = std::get_if<SetTimeout>(&task)) {
-    UpdateConntrack update;
-    update.entry.key = timeout->key;
-    update.entry.reply = timeout->reply;
-    update.entry.timeout_s = timeout->timeout_s;
-    add(batch, std::move(update));
+    add(batch, shape_timeout(timeout->key, timeout->reply, timeout->timeout_s));
     follow({}, Kind::timeout, hash, batch);
   } else if (const auto* put = std::get_if<PutExpectation>(&task)) {
+    if (put->replace) add(batch, DeleteExpectation{put->expectation.key});
     add(batch, CreateExpectation{put->expectation});
-    follow({}, Kind::expect, hash, batch);
+    follow(*put, Kind::expect, hash, batch);
   } else if (const auto* drop = std::get_if<DropExpectation>(&task)) {
     if (drop->swept && confirmed(expectations_, hash, drop->generation)) return false;
     expectations_.erase(hash);
@@ -132,9 +140,14 @@ Upsert::Step Injector::decide(const Upsert& upsert, std::uint64_t hash) const {
   if (!creatable(upsert.entry)) return Upsert::Step::update;
   if (other_translation(known->note, upsert.entry)) return Upsert::Step::replace;
   // It had to go in without its master, which is there now.
-  const bool lacks_master = upsert.entry.master && (known->note & kHasMaster) == 0;
-  if (lacks_master && entries_.find(master_hash(upsert.entry)) != nullptr) return Upsert::Step::replace;
+  if (lacks_master(upsert.entry, hash) && entries_.find(master_hash(upsert.entry)) != nullptr)
+    return Upsert::Step::replace;
   return Upsert::Step::update;
+}
+
+bool Injector::lacks_master(const ConntrackEntry& entry, std::uint64_t hash) const {
+  const HashIndex::Slot* known = entries_.find(hash);
+  return entry.master && known != nullptr && (known->note & kHasMaster) == 0;
 }
 
 void Injector::start_upsert(Upsert& upsert, std::uint64_t hash, Batch& batch) {
@@ -203,19 +216,38 @@ void Injector::conclude(InFlight& done, int error, std::vector<Task>& retries) {
       if (error == 0) ++counters_.made_liberal;
       if (error != 0 && !gone) ++counters_.other_refusals;
       return;
+    case Kind::renew:
+      if (error == 0) ++counters_.renewed;
+      if (error != 0 && !gone) ++counters_.other_refusals;
+      return;
     case Kind::timeout:
       if (error == 0) ++counters_.settled;
       if (error != 0 && !gone) ++counters_.other_refusals;
       return;
     case Kind::expect:
-      if (error == 0) ++counters_.expectations_created;
-      if (error == 0 || error == EEXIST) return index(expectations_, done.hash, 0);
-      ++counters_.expectation_refused;
-      return;
+      return conclude_expectation(done, error, retries);
     case Kind::unexpect:
       if (error == 0 && std::get<DropExpectation>(done.task).swept) ++counters_.swept;
       if (error != 0 && !gone) ++counters_.expectation_refused;
       return;
+  }
+}
+
+void Injector::conclude_expectation(InFlight& done, int error, std::vector<Task>& retries) {
+  PutExpectation& put = std::get<PutExpectation>(done.task);
+  const std::uint32_t note = note_of(put.expectation);
+  const HashIndex::Slot* known = expectations_.find(done.hash);
+  if (error == 0) {
+    ++counters_.expectations_created;
+    index(expectations_, done.hash, note);
+  } else if (error != EEXIST) {
+    ++counters_.expectation_refused;
+  } else if (put.replace || fill_holes_only_ || (known != nullptr && known->note == note)) {
+    index(expectations_, done.hash, note);
+  } else {
+    // An older one may stand there, whose master takes it away when it goes.
+    put.replace = true;
+    retries.push_back(std::move(done.task));
   }
 }
 
@@ -260,6 +292,7 @@ void Injector::confirm(const Upsert& upsert, Kind kind, std::uint64_t hash) {
   const HashIndex::Slot* known = entries_.find(hash);
   bool has_master = upsert.entry.master.has_value();
   if (kind == Kind::update) {
+    if (lacks_master(upsert.entry, hash)) ++counters_.without_master;  // and still does
     has_master = known != nullptr ? (known->note & kHasMaster) != 0
                                   : (upsert.entry.status.value_or(0) & status::kExpected) != 0;
   }
@@ -283,7 +316,7 @@ void Injector::learn(const ConntrackEntry& entry) {
   const bool has_master = (entry.status.value_or(0) & status::kExpected) != 0;
   if (const HashIndex::Slot* known = entries_.find(hash)) {
     if (!other_translation(known->note, entry)) return;
-    // It was updated before it was known that it is an older flow of this tuple; the next full send replaces
+    // It was updated before it was known that it is an older flow of this tuple; the next compare replaces
     // it.
     ++counters_.mistaken;
     entries_.put(hash, known->generation, note_of(entry, has_master));
@@ -310,9 +343,41 @@ bool Injector::confirmed(const ExpectationKey& key, std::uint32_t generation) co
   return confirmed(expectations_, hash_of(key), generation);
 }
 
-void Injector::forget_older_than(std::uint32_t generation) {
-  entries_.erase_older_than(generation);
-  expectations_.erase_older_than(generation);
+void Injector::seen(const ConntrackEntry& entry, bool named) {
+  const std::uint64_t hash = hash_of(entry.key);
+  const HashIndex::Slot* known = entries_.find(hash);
+  if (!named) {
+    index(entries_, hash, note_of(entry, (entry.status.value_or(0) & status::kExpected) != 0));
+  } else if (known != nullptr) {
+    index(entries_, hash, known->note);
+  }
+  if (half_run_out(entry, hash)) push(Renew{.key = entry.key, .reply = entry.reply});
+}
+
+void Injector::seen(const Expectation& expectation, bool named) {
+  const std::uint64_t hash = hash_of(expectation.key);
+  const HashIndex::Slot* known = expectations_.find(hash);
+  if (!named) {
+    index(expectations_, hash, note_of(expectation));
+  } else if (known != nullptr) {
+    index(expectations_, hash, known->note);
+  }
+}
+
+// Between a half and three quarters of it left, by the hash, so that entries that came together do not come
+// together again. A former primary's own timeouts are shorter and parked at the first compare.
+bool Injector::half_run_out(const ConntrackEntry& entry, std::uint64_t hash) const {
+  if (!entry.timeout_s || (entry.status.value_or(0) & status::kFixedTimeout) != 0) return false;
+  const std::uint64_t spread = hash % (parked_s_ / 4 + 1);
+  return *entry.timeout_s < parked_s_ / 2 + spread;
+}
+
+void Injector::forget_older_than(std::uint32_t generation, const RangeSet* only) {
+  entries_.erase_older_than(generation,
+                            [only](std::uint64_t hash) { return only == nullptr || only->contains(hash); });
+  expectations_.erase_older_than(generation, [only](std::uint64_t hash) {
+    return only == nullptr || only->contains(hash ^ kExpectationSalt);
+  });
 }
 
 }  // namespace ftfw::sync

@@ -45,18 +45,31 @@ class Injector {
   // The node became the source with entries still waiting: live traffic is newer, so they only fill holes.
   void only_fill_holes();
 
-  // The index. A generation is one full send; what it confirmed is of that generation or newer.
+  // The index. A generation is one full send or compare; what it confirmed is of that generation or newer.
   void learn(const ConntrackEntry& entry);  // found in the own kernel
+  // Likewise, by a compare: confirmed. named: a message since it began names it, which is newer.
+  void seen(const ConntrackEntry& entry, bool named);
+  void seen(const Expectation& expectation, bool named);
   bool confirmed(const EntryKey& key, std::uint32_t generation) const;
   bool confirmed(const ExpectationKey& key, std::uint32_t generation) const;
-  void forget_older_than(std::uint32_t generation);
+  void forget_older_than(std::uint32_t generation, const RangeSet* only = nullptr);
   std::uint32_t generation() const { return generation_; }
   bool index_complete() const { return index_complete_; }
   std::size_t indexed() const { return entries_.size() + expectations_.size(); }
   std::size_t index_bytes() const { return entries_.bytes() + expectations_.bytes(); }
 
  private:
-  enum class Kind : std::uint8_t { create, update, replace, destroy, liberal, timeout, expect, unexpect };
+  enum class Kind : std::uint8_t {
+    create,
+    update,
+    replace,
+    destroy,
+    liberal,
+    renew,
+    timeout,
+    expect,
+    unexpect
+  };
   struct InFlight {
     Task task;
     Kind kind = Kind::create;
@@ -71,11 +84,15 @@ class Injector {
   void add(Batch& batch, Action action, bool be_liberal = false);
   void follow(Task task, Kind kind, std::uint64_t hash, const Batch& batch);
   Upsert::Step decide(const Upsert& upsert, std::uint64_t hash) const;
+  bool lacks_master(const ConntrackEntry& entry, std::uint64_t hash) const;
   void conclude(InFlight& done, int error, std::vector<Task>& retries);
+  void conclude_expectation(InFlight& done, int error, std::vector<Task>& retries);
   void conclude_upsert(InFlight& done, int error, std::vector<Task>& retries);
   void confirm(const Upsert& upsert, Kind kind, std::uint64_t hash);
   bool confirmed(const HashIndex& index, std::uint64_t hash, std::uint32_t generation) const;
   void index(HashIndex& index, std::uint64_t hash, std::uint32_t note);
+
+  bool half_run_out(const ConntrackEntry& entry, std::uint64_t hash) const;
 
   std::uint32_t parked_s_;
   Counters& counters_;

@@ -70,6 +70,14 @@ UpdateConntrack shape_liberal(const ConntrackEntry& entry, std::uint32_t parked_
   return update;
 }
 
+UpdateConntrack shape_timeout(const EntryKey& key, const Tuple& reply, std::uint32_t timeout_s) {
+  UpdateConntrack update;
+  update.entry.key = key;
+  update.entry.reply = reply;
+  update.entry.timeout_s = timeout_s;
+  return update;
+}
+
 FollowUp after_create(Upsert& upsert, int error, bool master_is_retried) {
   upsert.tried_create = true;
   switch (error) {

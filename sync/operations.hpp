@@ -21,6 +21,7 @@ CreateConntrack shape_create(const ConntrackEntry& entry, std::uint32_t parked_s
 UpdateConntrack shape_update(const ConntrackEntry& entry, std::uint32_t parked_s, bool has_master);
 // Timeout and protocol state only: everything else of an own entry is right as it is.
 UpdateConntrack shape_liberal(const ConntrackEntry& entry, std::uint32_t parked_s);
+UpdateConntrack shape_timeout(const EntryKey& key, const Tuple& reply, std::uint32_t timeout_s);
 bool wants_liberal(const EntryKey& key);  // TCP
 
 enum class Verdict : std::uint8_t {

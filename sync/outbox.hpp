@@ -2,7 +2,7 @@
 // into the waiting one, a destroy replaces it. The kernel's order of first reports is kept, so a master
 // conntrack goes before what is related to it and before its expectations. A destroy is never merged with a
 // later creation of the same key: both travel, in order. Bounded: a push that does not fit is refused, and
-// only a full send can help then.
+// only a compare of the tables can help then.
 #pragma once
 
 #include <cstdint>

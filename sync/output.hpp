@@ -14,6 +14,7 @@ namespace ftfw::sync {
 
 // Why the kernel's table is read.
 enum class DumpPurpose : std::uint8_t {
+  compare,    // both: what is here, for the digests
   full_send,  // source: for the peer
   learn,      // replica: what is there already
   sweep,      // replica: what the source's table does not have

@@ -65,6 +65,7 @@ void Session::on_hello(const wire::Header& header, const wire::Hello& hello, Rec
   unacknowledged_here_ = 0;
   peer_state_number_ = 0;
   peer_ = {.node = handshake_.peer_name()};
+  peer_table_ = {};
   alive_ = false;
   state_due_ = true;
   ++number_;
@@ -80,6 +81,7 @@ bool Session::on_state(const wire::State& state) {
   peer_.in_sync = state.in_sync;
   peer_.source_epoch = state.source_epoch;
   peer_.group = state.group;
+  peer_table_ = state.table;
   return !(before == peer_);
 }
 

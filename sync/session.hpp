@@ -53,6 +53,8 @@ class Session {
   std::deque<ByteVector>& outgoing() { return outgoing_; }
 
   const PeerState& peer() const { return peer_; }
+  const TableState& peer_table() const { return peer_table_; }
+  std::uint32_t peer_features() const { return handshake_.peer_features(); }
   bool agreed() const { return handshake_.agreed(); }
   std::uint64_t number() const { return number_; }  // grows with every new session
   std::size_t unacknowledged() const { return send_.unacknowledged(); }
@@ -73,6 +75,7 @@ class Session {
   SendWindow send_;
   ReceiveWindow receive_;
   PeerState peer_;
+  TableState peer_table_;
   wire::State state_;
   std::deque<ByteVector> outgoing_;
   bool channel_up_ = false;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "sync/hash.hpp"
+
 namespace ftfw::sync {
 namespace {
 
@@ -17,43 +19,56 @@ bool offloaded_tcp(const ConntrackEntry& entry) {
 
 }  // namespace
 
-Source::Source(const Settings& settings, const Filter& filter, Counters& counters)
-    : settings_(settings), filter_(filter), counters_(counters) {}
+Source::Source(const Settings& settings, const Filter& filter, Counters& counters, std::uint64_t secret)
+    : settings_(settings), filter_(filter), counters_(counters), secret_(secret) {}
 
 void Source::start(Instant now) {
   active_ = true;
-  needs_full_send();
+  start_over();
   not_before_ = now;
 }
 
 void Source::stop() {
-  needs_full_send();
+  start_over();
   active_ = false;
 }
 
-void Source::needs_full_send() {
+void Source::abandon() {
   if (full_.running()) ++counters_.full_sends_abandoned;
-  outbox_.clear();
+  if (compare_.running()) ++counters_.compares_abandoned;
   full_.abandon();
-  streaming_ = false;
+  compare_.abandon();
+  whole_due_ = false;
+  ranges_due_.reset();
   end_placed_ = false;
+}
+
+void Source::start_over() {
+  abandon();
+  outbox_.clear();
+  streaming_ = false;
   due_ = true;
 }
 
 void Source::on_new_session(Instant now) {
   if (!active_) return;
-  needs_full_send();
+  start_over();
   not_before_ = now;
+}
+
+void Source::on_peer(const TableState& table, bool digests) {
+  peer_table_ = table;
+  peer_digests_ = digests;
 }
 
 void Source::on_full_send_request(Instant now, bool restart) {
   if (!active_) return;
   ++counters_.full_sends_requested;
-  if (restart && full_.running()) {
-    full_.abandon();
-    end_placed_ = false;
-    ++counters_.full_sends_abandoned;
+  if (!restart) {
+    next_compare_ = std::min(next_compare_, now);
+    return;
   }
+  abandon();
   due_ = true;
   not_before_ = std::max(not_before_, now);
 }
@@ -100,49 +115,125 @@ void Source::stream(const Event& event) {
   }
   if (!full_.touch(event)) {
     ++counters_.touched_overflows;
-    needs_full_send();
+    start_over();
   } else if (!outbox_.push(event)) {
     ++counters_.outbox_overflows;
     ++overflows_;
-    needs_full_send();
+    start_over();
   }
 }
 
-bool Source::begin_when_due(Instant now, std::uint64_t send) {
-  if (!active_ || full_.running() || now < not_before_) return false;
-  if (!due_ && now < next_compare_) return false;
-  full_.begin(now, send, due_ ? 0 : settings_.compare_entries_per_second);
-  ++counters_.full_sends;
-  due_ = false;
-  streaming_ = true;
-  end_placed_ = false;
-  not_before_ = now + kBetweenFullSends;
-  return true;
+void Source::on_message(Instant now, const wire::Message& message) {
+  if (!active_) return;
+  if (const auto* ready = std::get_if<wire::CompareReady>(&message)) compare_.on_ready(*ready);
+  if (const auto* wanted = std::get_if<wire::RangesWanted>(&message)) {
+    const std::uint64_t number = compare_.number();
+    if (auto answer = compare_.on_wanted(*wanted)) {
+      if (answer->wanted != 0 && answer->wanted * 2 <= answer->compared)
+        ranges_due_ = SendRanges{.compare = number, .set = std::move(answer->ranges)};
+      on_answer(now, *answer);
+    }
+  }
 }
 
-void Source::on_dump(std::span<const ConntrackEntry> entries, std::span<const Expectation> expectations) {
+void Source::on_answer(Instant now, const CompareAnswer& answer) {
+  running_.ranges = answer.compared;
+  running_.differing = answer.wanted;
+  counters_.ranges_compared += answer.compared;
+  counters_.ranges_differing += answer.wanted;
+  ++counters_.compares_finished;
+  whole_due_ = answer.wanted != 0 && !ranges_due_;
+  second_look_ = hurried_ && answer.left_out_some && !whole_due_;
+  if (answer.wanted == 0) finish(now);
+}
+
+std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number) {
+  if (!active_) return std::nullopt;
+  if (compare_.overdue(now)) {
+    abandon();
+    due_ = true;
+  }
+  if (full_.running() || compare_.running()) return std::nullopt;
+  const SendSpeed periodic{.read_per_second = settings_.compare_entries_per_second,
+                           .sent_per_second = settings_.repair_entries_per_second};
+  // A replica that lacks most of the table waits for no pace.
+  if (whole_due_) return begin_send(now, number, {}, std::nullopt);
+  if (ranges_due_) {
+    return begin_send(now, number, hurried_ ? SendSpeed{} : periodic,
+                      std::exchange(ranges_due_, std::nullopt));
+  }
+  if (now < not_before_ || (!due_ && now < next_compare_)) return std::nullopt;
+  hurried_ = std::exchange(due_, false);
+  not_before_ = now + kBetweenCompares;
+  running_ = {};
+  reconcile_started_ = now;
+  if (!peer_digests_ || peer_table_.empty)
+    return begin_send(now, number, hurried_ ? SendSpeed{} : periodic, std::nullopt);
+  HashInput input;
+  input.add(secret_);
+  input.add(number);
+  compare_.begin(
+      now, {.compare = number, .salt = input.finish(), .left_out = peer_table_.refused, .hurried = hurried_},
+      hurried_ ? 0 : settings_.compare_entries_per_second);
+  ++counters_.compares;
+  streaming_ = true;
+  end_placed_ = false;
+  return DumpPurpose::compare;
+}
+
+std::optional<DumpPurpose> Source::begin_send(Instant now, std::uint64_t number, SendSpeed speed,
+                                              std::optional<SendRanges> ranges) {
+  ++(ranges ? counters_.repairs : counters_.full_sends);
+  full_.begin(now, number, speed, std::move(ranges));
+  whole_due_ = false;
+  streaming_ = true;
+  end_placed_ = false;
+  return DumpPurpose::full_send;
+}
+
+bool Source::wants_dump(std::uint64_t number) const {
+  return (full_.reading() && full_.send() == number) || (compare_.reading() && compare_.number() == number);
+}
+
+bool Source::has_room(Instant now) const {
+  return compare_.reading() ? compare_.has_room(now) : full_.has_room(now);
+}
+
+template <typename Item>
+void Source::add_dumped(Instant now, const Item& item) {
+  if (full_.running()) return full_.add(item);
+  if (!compare_.running() || compare_.add(item)) return;
+  // More than a compare can hold: without one, then.
+  ++counters_.compare_overflows;
+  abandon();
+  whole_due_ = true;
+  not_before_ = now;
+}
+
+void Source::on_dump(Instant now, std::span<const ConntrackEntry> entries,
+                     std::span<const Expectation> expectations) {
   for (const ConntrackEntry& entry : entries) {
     if (!filter_.covers(entry) || !filter_.established_enough(entry)) continue;
     if (!offloaded_tcp(entry)) {
-      full_.add(entry);
+      add_dumped(now, entry);
       continue;
     }
     ConntrackEntry established = entry;
     established.tcp = TcpInfo{.state = TcpState::established};
-    full_.add(established);
+    add_dumped(now, established);
   }
   for (const Expectation& expectation : expectations) {
-    if (filter_.covers(expectation)) full_.add(expectation);
+    if (filter_.covers(expectation)) add_dumped(now, expectation);
   }
   counters_.held_overflows = full_.held_overflows();
   counters_.part_overflows = full_.part_overflows();
 }
 
 void Source::on_dump_end(Instant now, bool complete) {
-  if (!full_.running()) return;
-  if (complete) return full_.end_dump();
-  full_.abandon();
-  ++counters_.full_sends_abandoned;
+  if (complete && compare_.running()) return compare_.end_dump(now);
+  if (complete && full_.running()) return full_.end_dump();
+  if (!compare_.running() && !full_.running()) return;
+  abandon();
   due_ = true;
   not_before_ = now + kAfterFailedDump;
 }
@@ -150,31 +241,67 @@ void Source::on_dump_end(Instant now, bool complete) {
 std::optional<wire::Message> Source::next(Instant now) {
   if (!active_) return std::nullopt;
   std::optional<wire::Message> message = full_.take_begin();
-  if (!message && events_in_a_row_ >= kEventsPerDumped) message = next_dumped(now);
+  if (!message) message = compare_.take_begin();
+  if (!message && events_in_a_row_ >= kEventsPerDumped) message = next_of_pass(now);
   if (message) {
     events_in_a_row_ = 0;
   } else if ((message = outbox_.pop())) {
     ++events_in_a_row_;
+    if (!compare_.touch(*message)) {
+      ++counters_.touched_overflows;
+      abandon();
+      due_ = true;
+      not_before_ = now + kAfterTooManyTouched;
+    }
   } else {
-    message = next_dumped(now);
+    message = next_of_pass(now);
   }
   if (message) count(*message);
   counters_.events_coalesced = outbox_.coalesced();
   return message;
 }
 
-std::optional<wire::Message> Source::next_dumped(Instant now) {
-  if (auto message = full_.next(now)) return message;
-  if (!full_.drained()) return std::nullopt;
+bool Source::events_before_are_sent() {
+  if (!std::exchange(end_placed_, true)) end_after_ = outbox_.tail();
+  return outbox_.head() >= end_after_;
+}
+
+std::optional<wire::Message> Source::next_of_pass(Instant now) {
+  if (compare_.running()) {
+    // What changed while the tables were read is named before the digests, and is left out of them.
+    if (!compare_.ready_to_send(now) || !events_before_are_sent()) return std::nullopt;
+    return compare_.next_digests();
+  }
+  if (auto message = full_.next(now)) {
+    if (full_.of_ranges()) ++counters_.entries_repaired;
+    ++running_.sent;
+    return message;
+  }
   // Events that touched a key instead of its dumped entry go before the end, or the peer would sweep the
   // entry.
-  if (!std::exchange(end_placed_, true)) end_after_ = outbox_.tail();
-  if (outbox_.head() < end_after_) return std::nullopt;
-  end_placed_ = false;
-  next_compare_ = now + settings_.compare_interval;
-  last_finished_ = now;
-  ++counters_.full_sends_finished;
+  if (!full_.drained() || !events_before_are_sent()) return std::nullopt;
+  if (!full_.of_ranges()) {
+    last_finished_ = now;
+    ++counters_.full_sends_finished;
+  }
+  finish(now);
   return full_.finish();
+}
+
+void Source::finish(Instant now) {
+  end_placed_ = false;
+  const bool soon = std::exchange(second_look_, false);
+  next_compare_ =
+      now + (soon ? std::min(kSecondLook, settings_.compare_interval) : settings_.compare_interval);
+  running_.finished = now;
+  running_.took = now - reconcile_started_;
+  last_reconcile_ = running_;
+}
+
+Reconciling Source::reconciling() const {
+  if (compare_.running()) return Reconciling::comparing;
+  if (ranges_due_ || (full_.running() && full_.of_ranges())) return Reconciling::repairing;
+  return full_.running() || whole_due_ ? Reconciling::sending_all : Reconciling::idle;
 }
 
 void Source::count(const wire::Message& message) {
@@ -186,7 +313,9 @@ void Source::count(const wire::Message& message) {
 std::optional<Instant> Source::next_deadline(bool can_send, bool can_dump) const {
   if (!active_ || !can_send) return std::nullopt;
   if (full_.running()) return full_.pace_deadline();
+  if (compare_.running()) return compare_.next_deadline();
   if (!can_dump) return std::nullopt;
+  if (whole_due_ || ranges_due_) return Instant{};  // at once
   return due_ ? not_before_ : std::max(next_compare_, not_before_);
 }
 

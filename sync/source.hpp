@@ -1,5 +1,6 @@
-// The sending half: which of the kernel's events go to the peer, when the whole table is sent, and in what
-// order. Keeps no copy of the table: the outbox (waiting events) and, during a full send, the touched keys.
+// The sending half: which of the kernel's events go to the peer, when the tables are compared, what of the
+// table is sent then, and in what order. Keeps no copy of the table: the outbox (waiting events), and while a
+// compare or a full send runs what those two name.
 // Active while the engine's role is source; a replica never sends, whatever it captures.
 #pragma once
 
@@ -11,16 +12,23 @@
 #include "sync/filter.hpp"
 #include "sync/full_send.hpp"
 #include "sync/outbox.hpp"
+#include "sync/output.hpp"
 #include "sync/settings.hpp"
+#include "sync/source_compare.hpp"
 
 namespace ftfw::sync {
 
 class Source {
  public:
-  static constexpr Duration kBetweenFullSends = 250ms;  // an overrun heals within a second, and is no storm
+  static constexpr Duration kBetweenCompares = 250ms;  // an overrun heals within a second, and is no storm
+  // After doubt, keys that traffic named during the compare may lack what was lost before: a paced second
+  // look.
+  static constexpr Duration kSecondLook = 2s;
   static constexpr Duration kAfterFailedDump = 1s;
+  static constexpr Duration kAfterTooManyTouched = 1s;
 
-  Source(const Settings& settings, const Filter& filter, Counters& counters);
+  // secret: random for every start of the process; nobody outside can foretell the ranges.
+  Source(const Settings& settings, const Filter& filter, Counters& counters, std::uint64_t secret);
 
   void start(Instant now);
   void stop();
@@ -28,17 +36,24 @@ class Source {
   std::uint64_t overflows() const { return overflows_; }
 
   void on_new_session(Instant now);
-  // restart: the peer never saw the begin of the one under way.
+  // What is known of the peer. digests: it understands compares; else the whole table is sent every time.
+  void on_peer(const TableState& table, bool digests);
+  // restart: the peer never saw the begin of what is under way. Otherwise it only wishes for a compare soon.
   void on_full_send_request(Instant now, bool restart);
   void on_overrun(Instant now);
   void on_event(const Event& event);
+  void on_message(Instant now, const wire::Message& message);  // of a compare, from the replica
 
-  // Begins a full send when one is due. True: the kernel's table is to be read for it.
-  bool begin_when_due(Instant now, std::uint64_t send);
-  // The dump that was asked for under this number still belongs to a running full send.
-  bool wants_dump(std::uint64_t send) const { return full_.running() && full_.send() == send; }
-  bool has_room() const { return full_.has_room(); }
-  void on_dump(std::span<const ConntrackEntry> entries, std::span<const Expectation> expectations);
+  // Begins what is due, under this number. Something: the kernel's table is to be read for it.
+  std::optional<DumpPurpose> begin_when_due(Instant now, std::uint64_t number);
+  // The dump that was asked for under this number is still of use.
+  bool wants_dump(std::uint64_t number) const;
+  bool has_room(Instant now) const;
+  std::optional<Instant> reading_deadline() const {
+    return compare_.reading() ? compare_.reading_deadline() : full_.reading_deadline();
+  }  // when the pace lets it go on
+  void on_dump(Instant now, std::span<const ConntrackEntry> entries,
+               std::span<const Expectation> expectations);
   void on_dump_end(Instant now, bool complete);
 
   std::optional<wire::Message> next(Instant now);
@@ -48,6 +63,9 @@ class Source {
   std::size_t pending_events() const { return outbox_.size(); }
   std::size_t pending_full_send() const { return full_.waiting(); }
   std::optional<Instant> last_full_send() const { return last_finished_; }
+  const Reconciled& last_reconcile() const { return last_reconcile_; }
+  Reconciling reconciling() const;
+  std::size_t compare_bytes() const { return compare_.bytes(); }
 
  private:
   static constexpr unsigned kEventsPerDumped =
@@ -57,8 +75,16 @@ class Source {
   void on_expectation(const ExpectationEvent& event);
   template <typename Event>
   void stream(const Event& event);  // one that passed the filter
-  void needs_full_send();  // and what was collected until now is void
-  std::optional<wire::Message> next_dumped(Instant now);
+  void start_over();                // what was collected until now is void, a compare is due
+  void abandon();                   // the compare or the send under way
+  template <typename Item>
+  void add_dumped(Instant now, const Item& item);
+  std::optional<DumpPurpose> begin_send(Instant now, std::uint64_t number, SendSpeed speed,
+                                        std::optional<SendRanges> ranges);
+  void on_answer(Instant now, const CompareAnswer& answer);
+  void finish(Instant now);
+  bool events_before_are_sent();  // those that waited when it was first asked
+  std::optional<wire::Message> next_of_pass(Instant now);
   void count(const wire::Message& message);
 
   const Settings& settings_;
@@ -66,9 +92,17 @@ class Source {
   Counters& counters_;
   Outbox outbox_;
   FullSend full_;
+  SourceCompare compare_;
+  std::uint64_t secret_;
+  TableState peer_table_;
+  bool peer_digests_ = false;
   bool active_ = false;
-  bool streaming_ = false;   // a full send has begun: events since then travel
-  bool due_ = false;         // a full send, as soon as it may
+  bool streaming_ = false;                // a compare or a full send has begun: events since then travel
+  bool due_ = false;                      // a compare, as soon as it may, unpaced
+  bool whole_due_ = false;                // a full send: the replica's answer
+  std::optional<SendRanges> ranges_due_;  // likewise
+  bool second_look_ = false;
+  bool hurried_ = false;     // what is under way is not a periodic one
   bool end_placed_ = false;  // end_after_ is set
   std::uint64_t end_after_ = 0;
   Instant not_before_{};
@@ -76,6 +110,9 @@ class Source {
   unsigned events_in_a_row_ = 0;
   std::uint64_t overflows_ = 0;
   std::optional<Instant> last_finished_;
+  Reconciled running_;  // becomes last_reconcile_
+  Reconciled last_reconcile_;
+  Instant reconcile_started_{};
 };
 
 }  // namespace ftfw::sync

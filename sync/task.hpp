@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <variant>
 
 #include "sync/observation.hpp"
+#include "sync/range_set.hpp"
 
 namespace ftfw::sync {
 
@@ -32,6 +34,11 @@ struct Destroy {
   bool swept = false;
   std::uint32_t generation = 0;
 };
+// A replica whose parked timeout has half run out: parked anew.
+struct Renew {
+  EntryKey key;
+  Tuple reply;
+};
 struct SetTimeout {
   EntryKey key;
   Tuple reply;
@@ -39,6 +46,7 @@ struct SetTimeout {
 };
 struct PutExpectation {
   Expectation expectation;
+  bool replace = false;  // one of this key is there, and belongs to another master
 };
 struct DropExpectation {
   ExpectationKey key;
@@ -47,13 +55,16 @@ struct DropExpectation {
 };
 // A place in the queue: everything before it is in the kernel when it is reached.
 struct Mark {
-  enum class Kind : std::uint8_t { begin, end, swept };
+  // begin, end, swept: of a full send or of ranges; compare, compared: of a compare.
+  enum class Kind : std::uint8_t { begin, end, swept, compare, compared };
   Kind kind = Kind::begin;
-  std::uint64_t send = 0;     // of the source
-  std::uint64_t epoch = 0;    // of the source
-  std::uint64_t session = 0;  // in which it came
+  std::uint64_t send = 0;                            // of the source; or the compare's number
+  std::uint64_t epoch = 0;                           // of the source
+  std::uint64_t session = 0;                         // in which it came
+  std::shared_ptr<const RangeSet> ranges = nullptr;  // begin, swept: only these
 };
 
-using Task = std::variant<Upsert, MakeLiberal, Destroy, SetTimeout, PutExpectation, DropExpectation, Mark>;
+using Task =
+    std::variant<Upsert, MakeLiberal, Destroy, Renew, SetTimeout, PutExpectation, DropExpectation, Mark>;
 
 }  // namespace ftfw::sync

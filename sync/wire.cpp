@@ -10,9 +10,18 @@
 //   1 hello: challenge(64) echo(64) lowest version(8) highest version(8) features(32) name length(8) name
 //   2 state: number(64) role(8) in sync(8) source epoch(64) group role(8) priority(8) legs up(8) primary
 //   epoch(64) 3 entry (flag 0x01: only if absent)   4 destroyed: tuple, zone(16) 5 expectation
-//   6 expectation destroyed: tuple, zone(16) 7 begin: send(64)   8 end: send(64)   9 full send request (flag
-//   0x01: restart)
+//   6 expectation destroyed: tuple, zone(16)
+//   7 begin: send(64), flag 0x01: and the number of the compare(64)   8 end: send(64)
+//   9 full send request (flag 0x01: restart)
+//   10 compare begin: number(64) salt(64) left out(8: 1 labels, 2 helpers), flag 0x01: hurried
+//   11 compare ready: number(64)
+//   12 digests: number(64) bits(8) first range(32) count(16) values(count x 32)
+//   13 ranges wanted: number(64) count(16) ranges(count x 32), flag 0x01: the last piece, 0x02: all
+// A state ends with a replica's: empty(8: bit 0; bit 1 labels, bit 2 helpers are refused), which may be
+// absent.
 #include "sync/wire.hpp"
+
+#include "sync/range_set.hpp"
 
 namespace ftfw::sync::wire {
 namespace {
@@ -27,10 +36,40 @@ enum class Type : std::uint8_t {
   begin = 7,
   end = 8,
   full_send_request = 9,
+  compare_begin = 10,
+  compare_ready = 11,
+  digests = 12,
+  ranges_wanted = 13,
 };
-constexpr std::uint8_t kLastType = 9;
+constexpr std::uint8_t kLastType = 13;
 constexpr std::uint8_t kFlagSet = 0x01;
+constexpr std::uint8_t kFlagAll = 0x02;
+constexpr std::uint8_t kEmpty = 0x01;
+constexpr unsigned kRefusedShift = 1;  // of the bits below, in a state
+constexpr std::uint8_t kLabels = 0x01;
+constexpr std::uint8_t kHelpers = 0x02;
 constexpr std::size_t kMessageHeaderBytes = 4;
+
+std::uint8_t byte_of(LeftOut left_out) {
+  return static_cast<std::uint8_t>((left_out.labels ? kLabels : 0) | (left_out.helpers ? kHelpers : 0));
+}
+
+LeftOut left_out_of(unsigned byte) {
+  return {.labels = (byte & kLabels) != 0, .helpers = (byte & kHelpers) != 0};
+}
+
+void encode_values(const std::vector<std::uint32_t>& values, ByteWriter& writer) {
+  writer.u16(static_cast<std::uint16_t>(values.size()));
+  for (const std::uint32_t value : values) writer.u32(value);
+}
+
+bool decode_values(ByteReader& reader, std::vector<std::uint32_t>& values) {
+  const std::size_t count = reader.u16();
+  if (!reader.ok() || reader.remaining() < count * 4) return false;
+  values.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) values.push_back(reader.u32());
+  return reader.ok();
+}
 
 struct Encoder {
   ByteWriter& writer;
@@ -54,6 +93,9 @@ struct Encoder {
     writer.u8(state.group.priority);
     writer.u8(state.group.legs_up ? 1 : 0);
     writer.u64(state.group.primary_epoch);
+    writer.u8(
+        static_cast<std::uint8_t>((state.table.empty ? kEmpty : 0U) |
+                                  static_cast<unsigned>(byte_of(state.table.refused)) << kRefusedShift));
   }
   void operator()(const Entry& message) const { encode_entry(message.entry, writer); }
   void operator()(const Destroyed& message) const {
@@ -65,14 +107,38 @@ struct Encoder {
     encode_tuple(message.key.expected, writer);
     writer.u16(message.key.zone);
   }
-  void operator()(const Begin& message) const { writer.u64(message.send); }
+  void operator()(const Begin& message) const {
+    writer.u64(message.send);
+    if (message.compare != 0) writer.u64(message.compare);
+  }
   void operator()(const End& message) const { writer.u64(message.send); }
   void operator()(const FullSendRequest&) const {}
+  void operator()(const CompareBegin& message) const {
+    writer.u64(message.compare);
+    writer.u64(message.salt);
+    writer.u8(byte_of(message.left_out));
+  }
+  void operator()(const CompareReady& message) const { writer.u64(message.compare); }
+  void operator()(const Digests& message) const {
+    writer.u64(message.compare);
+    writer.u8(message.bits);
+    writer.u32(message.first);
+    encode_values(message.values, writer);
+  }
+  void operator()(const RangesWanted& message) const {
+    writer.u64(message.compare);
+    encode_values(message.ranges, writer);
+  }
 };
 
 std::uint8_t flags_of(const Message& message) {
   if (const auto* entry = std::get_if<Entry>(&message)) return entry->only_if_absent ? kFlagSet : 0;
   if (const auto* request = std::get_if<FullSendRequest>(&message)) return request->restart ? kFlagSet : 0;
+  if (const auto* begin = std::get_if<Begin>(&message)) return begin->compare != 0 ? kFlagSet : 0;
+  if (const auto* compare = std::get_if<CompareBegin>(&message)) return compare->hurried ? kFlagSet : 0;
+  if (const auto* wanted = std::get_if<RangesWanted>(&message)) {
+    return static_cast<std::uint8_t>((wanted->last ? kFlagSet : 0) | (wanted->all ? kFlagAll : 0));
+  }
   return 0;
 }
 
@@ -97,10 +163,28 @@ bool decode_state(ByteReader& reader, State& state) {
   state.group.priority = reader.u8();
   state.group.legs_up = reader.u8() != 0;
   state.group.primary_epoch = reader.u64();
+  const unsigned table = reader.remaining() > 0 ? reader.u8() : 0U;
+  state.table.empty = (table & kEmpty) != 0;
+  state.table.refused = left_out_of(table >> kRefusedShift);
   if (!reader.ok() || role > 1 || group_role > 3) return false;
   state.role = static_cast<Role>(role);
   state.group.role = static_cast<GroupRole>(group_role);
   return true;
+}
+
+bool decode_begin(ByteReader& reader, bool of_ranges, Begin& begin) {
+  begin.send = reader.u64();
+  if (of_ranges) begin.compare = reader.u64();
+  return reader.ok() && of_ranges == (begin.compare != 0);
+}
+
+bool decode_digests(ByteReader& reader, Digests& digests) {
+  digests.compare = reader.u64();
+  digests.bits = reader.u8();
+  digests.first = reader.u32();
+  if (!decode_values(reader, digests.values) || digests.bits > kMaxRangeBits) return false;
+  return !digests.values.empty() &&
+         std::uint64_t{digests.first} + digests.values.size() <= std::uint64_t{1} << digests.bits;
 }
 
 // Appends the message; what follows its known fields is skipped. False: malformed.
@@ -132,14 +216,33 @@ bool decode_message(Type type, std::uint8_t flags, ByteSpan bytes, std::vector<M
       return reader.ok();
     }
     case Type::begin:
-      out.emplace_back(Begin{reader.u64()});
-      return reader.ok();
+      return decode_begin(reader, flag, out.emplace_back().emplace<Begin>());
     case Type::end:
       out.emplace_back(End{reader.u64()});
       return reader.ok();
     case Type::full_send_request:
       out.emplace_back(FullSendRequest{flag});
       return true;
+    case Type::compare_begin: {
+      auto& message = out.emplace_back().emplace<CompareBegin>();
+      message.compare = reader.u64();
+      message.salt = reader.u64();
+      message.left_out = left_out_of(reader.u8());
+      message.hurried = flag;
+      return reader.ok();
+    }
+    case Type::compare_ready:
+      out.emplace_back(CompareReady{reader.u64()});
+      return reader.ok();
+    case Type::digests:
+      return decode_digests(reader, out.emplace_back().emplace<Digests>());
+    case Type::ranges_wanted: {
+      auto& message = out.emplace_back().emplace<RangesWanted>();
+      message.compare = reader.u64();
+      message.last = flag;
+      message.all = (flags & kFlagAll) != 0;
+      return decode_values(reader, message.ranges);
+    }
   }
   return false;
 }
@@ -210,6 +313,15 @@ Result<Frame> decode_frame(ByteSpan bytes) {
     }
   }
   return frame;
+}
+
+std::optional<std::uint64_t> place_of(const Message& message) {
+  if (const auto* entry = std::get_if<Entry>(&message)) return sync::place_of(entry->entry.key);
+  if (const auto* destroyed = std::get_if<Destroyed>(&message)) return sync::place_of(destroyed->key);
+  if (const auto* expected = std::get_if<Expected>(&message))
+    return sync::place_of(expected->expectation.key);
+  if (const auto* gone = std::get_if<ExpectedDestroyed>(&message)) return sync::place_of(gone->key);
+  return std::nullopt;
 }
 
 }  // namespace ftfw::sync::wire

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -24,6 +25,9 @@ inline constexpr std::size_t kMaxBodyBytes = kMaxFrameBytes - kHeaderBytes - kSe
 inline constexpr std::size_t kMaxNodeName = 64;
 inline constexpr std::size_t kMaxLabelBytes = 128;  // the kernel has 16 today
 inline constexpr std::size_t kMaxHelperName = 31;   // NF_CT_HELPER_NAME_LEN is 16
+
+// Bits of Hello::features.
+inline constexpr std::uint32_t kFeatureDigests = 0x00000001;  // messages 10 to 13, and begin of ranges
 
 struct Header {
   std::uint64_t instance = 0;       // of the sender's process
@@ -52,6 +56,7 @@ struct State {
   bool in_sync = false;
   std::uint64_t source_epoch = 0;
   GroupState group;
+  TableState table;
   bool operator==(const State&) const = default;
 };
 
@@ -74,9 +79,11 @@ struct ExpectedDestroyed {
   ExpectationKey key;
   bool operator==(const ExpectedDestroyed&) const = default;
 };
-// A full send stands between the two. A begin without its end is void as soon as the next begin comes.
+// A full send stands between the two, or the ranges that were wanted after a compare (its number; 0: the
+// whole table). A begin without its end is void as soon as the next begin comes.
 struct Begin {
   std::uint64_t send = 0;
+  std::uint64_t compare = 0;
   bool operator==(const Begin&) const = default;
 };
 struct End {
@@ -88,8 +95,40 @@ struct FullSendRequest {
   bool operator==(const FullSendRequest&) const = default;
 };
 
-using Message =
-    std::variant<Hello, State, Entry, Destroyed, Expected, ExpectedDestroyed, Begin, End, FullSendRequest>;
+// Both sides read their tables from here on, and leave out what messages name from here to the first digests.
+struct CompareBegin {
+  std::uint64_t compare = 0;
+  std::uint64_t salt = 0;
+  LeftOut left_out;
+  bool hurried = false;  // somebody waits for it: no pace
+  bool operator==(const CompareBegin&) const = default;
+};
+// The replica has read its table.
+struct CompareReady {
+  std::uint64_t compare = 0;
+  bool operator==(const CompareReady&) const = default;
+};
+// Of the ranges first, first + 1 ... of 2^bits.
+struct Digests {
+  std::uint64_t compare = 0;
+  std::uint8_t bits = 0;
+  std::uint32_t first = 0;
+  std::vector<std::uint32_t> values;
+  bool operator==(const Digests&) const = default;
+};
+// The replica's answer: the ranges that differ, in pieces.
+struct RangesWanted {
+  std::uint64_t compare = 0;
+  std::vector<std::uint32_t> ranges;
+  bool last = false;
+  bool all = false;  // more than are worth a list
+  bool operator==(const RangesWanted&) const = default;
+};
+
+using Message = std::variant<Hello, State, Entry, Destroyed, Expected, ExpectedDestroyed, Begin, End,
+                             FullSendRequest, CompareBegin, CompareReady, Digests, RangesWanted>;
+
+inline constexpr std::size_t kValuesInMessage = 120;  // digests, ranges
 
 struct Frame {
   Header header;
@@ -100,6 +139,9 @@ struct Frame {
 ByteVector encode_frame(const Header& header, ByteSpan body);
 void encode(const Message& message, ByteVector& body);
 Result<Frame> decode_frame(ByteSpan bytes);
+
+// The key that a message of the stream names, as its place in ranges (range_set.hpp); nothing for the others.
+std::optional<std::uint64_t> place_of(const Message& message);
 
 // The largest encoding of one message; it fits into an empty body.
 inline constexpr std::size_t kMaxMessageBytes = 512;

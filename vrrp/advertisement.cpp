@@ -75,10 +75,6 @@ IpAddress multicast_group(Family family) {
   return IpAddress::ipv4({224, 0, 0, 18});
 }
 
-IpAddress multicast_group_ipv4() {
-  return multicast_group(Family::ipv4);
-}
-
 std::string_view to_string(DecodeError error) {
   switch (error) {
     case DecodeError::too_short:

@@ -22,7 +22,6 @@ inline constexpr std::uint8_t kPriorityOwner = 255;
 
 // RFC 9568 5.1.1.2 and 5.1.2.2: 224.0.0.18, ff02::12.
 IpAddress multicast_group(Family family);
-IpAddress multicast_group_ipv4();
 
 using Pass = std::array<std::uint8_t, 8>;
 

@@ -116,21 +116,22 @@ std::vector<ByteVector> announcement_frames(const MacAddress& mac, const IpAddre
 
 std::vector<ScheduledAnnouncement> announcement_schedule(std::span<const RouterSettings> routers,
                                                          const AnnouncementPolicy& policy) {
-  std::vector<Duration> bursts{Duration::zero()};
-  if (policy.second_burst > Duration::zero()) bursts.push_back(policy.second_burst);
+  std::vector<Duration> rounds;
+  for (int round = 0; round < policy.repeats; ++round) {
+    rounds.push_back(round * policy.spacing);
+    if (policy.second_burst > Duration::zero())
+      rounds.push_back(policy.second_burst + round * policy.spacing);
+  }
+  // A wide spacing lets the first burst run into the second.
+  std::ranges::sort(rounds);
   std::vector<ScheduledAnnouncement> schedule;
-  for (const Duration burst : bursts) {
-    for (int round = 0; round < policy.repeats; ++round) {
-      for (std::size_t router = 0; router < routers.size(); ++router) {
-        for (const auto* addresses : {&routers[router].addresses, &routers[router].excluded}) {
-          for (const IpAddress& address : *addresses)
-            schedule.push_back({burst + round * policy.spacing, router, address});
-        }
+  for (const Duration after : rounds) {
+    for (std::size_t router = 0; router < routers.size(); ++router) {
+      for (const auto* addresses : {&routers[router].addresses, &routers[router].excluded}) {
+        for (const IpAddress& address : *addresses) schedule.push_back({after, router, address});
       }
     }
   }
-  // A wide spacing lets the first burst run into the second.
-  std::ranges::stable_sort(schedule, {}, &ScheduledAnnouncement::after);
   return schedule;
 }
 

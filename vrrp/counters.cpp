@@ -31,9 +31,9 @@ std::string_view to_string(RejectReason reason) {
 std::vector<std::pair<std::string_view, std::uint64_t>> named_counters(const RouterCounters& counters) {
   std::vector<std::pair<std::string_view, std::uint64_t>> named{
       {"sent", counters.sent},
+      {"received", counters.received},
       {"priority 0 sent", counters.priority_zero_sent},
       {"answers deferred", counters.answers_deferred},
-      {"received", counters.received},
       {"accepted", counters.accepted},
       {"priority 0 received", counters.priority_zero_received},
       {"lower priority received", counters.lower_priority_received},
@@ -48,7 +48,6 @@ std::vector<std::pair<std::string_view, std::uint64_t>> named_counters(const Rou
   for (std::size_t i = 0; i < kDecodeErrorCount; ++i) {
     named.emplace_back(to_string(static_cast<DecodeError>(i)), counters.malformed[i]);
   }
-  std::erase_if(named, [](const auto& counter) { return counter.second == 0; });
   return named;
 }
 

@@ -50,8 +50,8 @@ struct RouterCounters {
   std::uint64_t operator[](DecodeError error) const { return malformed.at(static_cast<std::size_t>(error)); }
 };
 
-// Every counter that is not 0 under a name of its own, reject reasons and malformed classes included, for the
-// status. The names are constants.
+// Every counter under a name of its own, reject reasons and malformed classes included, always the same ones
+// in the same order. The names are constants.
 std::vector<std::pair<std::string_view, std::uint64_t>> named_counters(const RouterCounters& counters);
 
 struct Counters {

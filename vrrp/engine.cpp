@@ -38,6 +38,7 @@ void Engine::start(Instant now) {
 }
 
 void Engine::release(Instant now) {
+  check_own_lateness(now);  // who slept has nothing to release: its priority 0 would disturb its successor
   released_ = true;
   peer_active_ = false;
   if (state_ != State::active) return;

@@ -56,6 +56,9 @@ class Engine {
   void on_tracked_interface(Instant now, std::size_t tracked, bool up);
   void on_packet(Instant now, std::size_t router, const ReceivedPacket& packet);
   void on_timer(Instant now);
+  // The machine was suspended for so long, in which the clock of `now` stood still (CLOCK_MONOTONIC does,
+  // CLOCK_BOOTTIME does not). Call it before anything else that follows the sleep.
+  void on_suspended(Instant now, Duration asleep);
 
   // What is added to the configured priority besides the tracked interfaces: the sum of the tracked files.
   void set_priority_adjustment(Instant now, int adjustment);
@@ -83,6 +86,10 @@ class Engine {
   const Settings& settings() const { return settings_; }
   const Counters& counters() const { return counters_; }
   RouterStatus router(std::size_t index) const;
+  // Up, and for as long as its up-delay asks.
+  bool tracked_interface_usable(std::size_t tracked) const { return tracking_.usable(tracked); }
+  // What keeps a Backup from claiming although its priority would allow it; empty: nothing.
+  std::string_view waits_for(Instant now) const;
   const std::optional<Transition>& last_transition() const { return last_transition_; }
 
  private:
@@ -117,7 +124,7 @@ class Engine {
   void advertise_on_all(Instant now, std::uint8_t priority);
   std::vector<IpAddress> destinations(std::size_t router) const;
   void arm_down_timers(Instant now, DownWait wait = DownWait::down_interval);
-  void check_own_lateness(Instant now);
+  void check_own_lateness(Instant now, Duration asleep = {});
   bool listen_again_when_late(Instant now, Instant due);
   std::optional<Instant> election_deadline() const;
   bool may_claim() const;

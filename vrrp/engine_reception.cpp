@@ -20,10 +20,11 @@ void Engine::on_packet(Instant now, std::size_t router, const ReceivedPacket& pa
   const Advertisement& advertisement = accepted->advertisement;
   const bool news = hear(now, router, advertisement, packet.source);
 
-  // It is Active and was while we slept: from here on we are a Backup like any other.
-  if (state_ == State::backup && advertisement.priority != kPriorityRelease &&
-      std::exchange(woke_late_, false)) {
-    arm_down_timers(now);
+  // It is Active and was while we slept: from here on we are a Backup like any other, also when we sleep
+  // again.
+  if (state_ == State::backup && advertisement.priority != kPriorityRelease) {
+    listened_again_ = false;
+    if (std::exchange(woke_late_, false)) arm_down_timers(now);
   }
 
   OwnClaim own = own_claim(now);

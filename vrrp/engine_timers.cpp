@@ -70,17 +70,18 @@ void Engine::arm_down_timers(Instant now, DownWait wait) {
 // While Active: once the others have not heard us for their down interval, one of them is Active. Our flows
 // are as old as that, so we do not fight for the claim but listen for an interval; whoever took over is heard
 // in it, and then we are a Backup like any other.
-void Engine::check_own_lateness(Instant now) {
+void Engine::check_own_lateness(Instant now, Duration asleep) {
   if (state_ != State::active) return;
-  const auto late = std::ranges::find_if(
-      legs_, [now](const Leg& leg) { return now - leg.last_sent >= leg.patience_of_others(); });
+  const auto late = std::ranges::find_if(legs_, [now, asleep](const Leg& leg) {
+    return now - leg.last_sent + asleep >= leg.patience_of_others();
+  });
   if (late == legs_.end()) return;
   ++counters_.late_wakeups;
   tell(now, NoticeKind::lateness, static_cast<std::size_t>(late - legs_.begin()),
        fmt::format(
            "this machine did not run in time: no advertisement for {:.0f} ms, the others wait {:.0f} ms; "
            "giving up the claim",
-           in_milliseconds(now - late->last_sent), in_milliseconds(late->patience_of_others())));
+           in_milliseconds(now - late->last_sent + asleep), in_milliseconds(late->patience_of_others())));
   arm_down_timers(now, DownWait::interval_and_skew);
   change_state(now, State::backup, {Cause::Kind::lateness});
   woke_late_ = true;
@@ -99,6 +100,16 @@ bool Engine::listen_again_when_late(Instant now, Instant due) {
            in_milliseconds(now - due)));
   arm_down_timers(now, DownWait::interval_and_skew);
   return true;
+}
+
+// The clock of the timers stood still meanwhile: as a Backup the down timers would count on as if nothing had
+// been missed.
+void Engine::on_suspended(Instant now, Duration asleep) {
+  if (state_ == State::active) return check_own_lateness(now, asleep);
+  if (state_ != State::backup || asleep <= settings_.advertisement_interval) return;
+  listened_again_ = woke_late_ = true;
+  ++counters_.late_wakeups;
+  arm_down_timers(now);
 }
 
 std::optional<Instant> Engine::next_deadline() const {
@@ -122,6 +133,17 @@ bool Engine::may_claim() const {
 
 bool Engine::may_preempt(Instant now) const {
   return may_claim() && !preemption_.block(now);
+}
+
+std::string_view Engine::waits_for(Instant now) const {
+  if (state_ != State::backup || !may_claim()) return "";
+  if (now < earliest_claim_) return "startup_delay has not passed";
+  const bool lower_is_active = std::ranges::any_of(legs_, [&](const Leg& leg) {
+    return leg.last_heard && leg.last_heard->priority < priority_ &&
+           now - leg.last_heard->at < leg.down_interval(priority_);
+  });
+  const auto block = preemption_.block(now);
+  return lower_is_active && block ? to_string(*block) : "";
 }
 
 Cause::Kind Engine::reason_to_claim(Instant now) const {

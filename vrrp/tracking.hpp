@@ -32,6 +32,7 @@ class Tracking {
   bool settle(Instant now, std::size_t index) { return interfaces_.at(index).link.settle(now); }
   void settle_at_once();
   std::size_t size() const { return interfaces_.size(); }
+  bool usable(std::size_t index) const { return interfaces_.at(index).link.usable(); }
 
   // The first that is down and has no weight.
   std::optional<std::size_t> first_lost() const;

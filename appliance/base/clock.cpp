@@ -4,10 +4,24 @@
 
 namespace ftfw {
 
-Instant monotonic_now() {
+namespace {
+
+Duration read(clockid_t clock) {
   timespec value{};
-  ::clock_gettime(CLOCK_MONOTONIC, &value);
-  return Instant(std::chrono::seconds(value.tv_sec) + std::chrono::nanoseconds(value.tv_nsec));
+  ::clock_gettime(clock, &value);
+  return std::chrono::seconds(value.tv_sec) + std::chrono::nanoseconds(value.tv_nsec);
+}
+
+}  // namespace
+
+Instant monotonic_now() {
+  return Instant(read(CLOCK_MONOTONIC));
+}
+
+Duration suspended_time() {
+  // In this order: what passes between the two reads must not look like sleep.
+  const Duration since_boot = read(CLOCK_BOOTTIME);
+  return since_boot - read(CLOCK_MONOTONIC);
 }
 
 }  // namespace ftfw

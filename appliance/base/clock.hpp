@@ -8,4 +8,7 @@ namespace ftfw {
 // CLOCK_MONOTONIC: does not advance while the machine is suspended.
 Instant monotonic_now();
 
+// How long the machine has been suspended since it was started: what CLOCK_BOOTTIME is ahead of CLOCK_MONOTONIC.
+Duration suspended_time();
+
 }  // namespace ftfw

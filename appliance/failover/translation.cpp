@@ -45,10 +45,10 @@ PeerView peer_view_of(const sync::PeerState& peer) {
 
 Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool virtual_routes) {
   Coordinator::Settings settings;
-  settings.budgets.await_peer = std::min(
-      settings.budgets.await_peer,
-      vrrp::active_down_interval(election.version, election.priority, election.advertisement_interval,
-                                 election.missed_advertisements));
+  settings.budgets.await_peer =
+      std::min(settings.budgets.await_peer,
+               vrrp::active_down_interval(election.version, election.priority,
+                                          election.advertisement_interval, election.missed_advertisements));
   std::set<Duration> rounds;
   for (const vrrp::ScheduledAnnouncement& announcement :
        vrrp::announcement_schedule(election.routers, election.announcements)) {
@@ -64,8 +64,12 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
                                     std::span<const IpAddress> machine_addresses) {
   std::set<IpAddress> local(machine_addresses.begin(), machine_addresses.end());
   for (const config::Node& one : config.nodes) local.insert(one.replication_address);
+  for (const config::ReplicationLink& link : config.replication.further_links)
+    local.insert(link.addresses.begin(), link.addresses.end());
   for (const config::VirtualRouter& router : config.group.routers) {
-    for (const config::VirtualAddress& address : router.addresses) local.insert(address.address.address);
+    for (const auto* list : {&router.addresses, &router.excluded_addresses}) {
+      for (const config::VirtualAddress& address : *list) local.insert(address.address.address);
+    }
   }
   sync::Settings settings;
   settings.node = config.nodes[node].name;

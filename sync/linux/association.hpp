@@ -9,6 +9,7 @@
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "appliance/base/bytes.hpp"
@@ -48,6 +49,11 @@ class Association {
 
   Stage stage() const { return stage_; }
   Role role() const { return role_; }
+  // What the client said it was; empty before the handshake is finished.
+  std::string_view identity() const {
+    const char* identity = ::SSL_get_psk_identity(ssl_.get());
+    return identity == nullptr ? "" : identity;
+  }
   std::string cipher() const { return ::SSL_get_cipher_name(ssl_.get()); }
 
  private:

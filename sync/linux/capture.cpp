@@ -1,15 +1,14 @@
 #include "sync/linux/capture.hpp"
 
-#include <arpa/inet.h>
-#include <linux/filter.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 
 #include <array>
 #include <cerrno>
-#include <cstddef>
+#include <span>
 
 #include "sync/linux/conntrack_codec.hpp"
 #include "sync/linux/expectation_codec.hpp"
@@ -23,20 +22,31 @@ constexpr std::size_t kBatch = 64;
 // ctnetlink sizes an event for what it carries: below 1.5 KiB with every extension.
 constexpr std::size_t kDatagramBytes = 4096;
 
-constexpr int kGroups[] = {NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE, NFNLGRP_CONNTRACK_DESTROY,
-                           NFNLGRP_CONNTRACK_EXP_NEW, NFNLGRP_CONNTRACK_EXP_DESTROY};
+constexpr int kConntrackGroups[] = {NFNLGRP_CONNTRACK_NEW, NFNLGRP_CONNTRACK_UPDATE,
+                                    NFNLGRP_CONNTRACK_DESTROY};
+constexpr int kExpectationGroups[] = {NFNLGRP_CONNTRACK_EXP_NEW, NFNLGRP_CONNTRACK_EXP_DESTROY};
 
-// The filter sees the netlink header at offset 0. BPF loads big-endian, nlmsg_pid is in host order.
-Status ignore_sender(int fd, std::uint32_t port_id) {
-  sock_filter program[] = {
-      {BPF_LD | BPF_W | BPF_ABS, 0, 0, offsetof(nlmsghdr, nlmsg_pid)},
-      {BPF_JMP | BPF_JEQ | BPF_K, 0, 1, htonl(port_id)},
-      {BPF_RET | BPF_K, 0, 0, 0},
-      {BPF_RET | BPF_K, 0, 0, UINT32_MAX},
-  };
-  const sock_fprog attach{.len = static_cast<unsigned short>(std::size(program)), .filter = program};
+Status attach(int fd, const EventFilterSettings& settings) {
+  std::vector<sock_filter> program = event_filter(settings);
+  if (program.empty()) return {};
+  const sock_fprog attach{.len = static_cast<unsigned short>(program.size()), .filter = program.data()};
   if (::setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &attach, sizeof attach) != 0) {
-    return fail_errno("attach the filter of own injections", errno);
+    return fail_errno("attach the filter of conntrack events", errno);
+  }
+  return {};
+}
+
+Status ask_for_another_try(int fd) {
+  const int on = 1;
+  if (::setsockopt(fd, SOL_NETLINK, NETLINK_BROADCAST_ERROR, &on, sizeof on) != 0) {
+    return fail_errno("ask for reliable destroy events", errno);
+  }
+  return {};
+}
+
+Status join(NetlinkSocket& socket, std::span<const int> groups) {
+  for (const int group : groups) {
+    if (auto joined = socket.join(group); !joined) return joined;
   }
   return {};
 }
@@ -58,13 +68,11 @@ Result<Capture> Capture::open(const CaptureSettings& settings) {
   }
   if (!socket) return std::unexpected(socket.error());
   // Before the groups, or the first events would pass it.
-  if (settings.ignore_port_id != 0) {
-    if (auto done = ignore_sender(socket->fd(), settings.ignore_port_id); !done)
-      return std::unexpected(done.error());
-  }
-  for (const int group : kGroups) {
-    if (auto joined = socket->join(group); !joined) return std::unexpected(joined.error());
-  }
+  Status ready = attach(socket->fd(), settings.filter);
+  if (ready && settings.reliable_destroy) ready = ask_for_another_try(socket->fd());
+  if (ready) ready = join(*socket, kConntrackGroups);
+  if (ready && settings.expectations) ready = join(*socket, kExpectationGroups);
+  if (!ready) return std::unexpected(ready.error());
   return Capture(std::move(*socket));
 }
 
@@ -99,6 +107,16 @@ Result<Captured> Capture::read() {
   }
   counters_.events += captured.events.size();
   return captured;
+}
+
+CaptureBuffer Capture::buffer() const {
+  std::array<std::uint32_t, SK_MEMINFO_VARS> memory{};
+  socklen_t size = sizeof memory;
+  // Only figures for people: a kernel that does not know it gives zeros.
+  ::getsockopt(fd(), SOL_SOCKET, SO_MEMINFO, memory.data(), &size);
+  return {.used_bytes = memory[SK_MEMINFO_RMEM_ALLOC],
+          .size_bytes = memory[SK_MEMINFO_RCVBUF],
+          .lost_events = memory[SK_MEMINFO_DROPS]};
 }
 
 void Capture::take(ByteSpan datagram, std::vector<Event>& events) {

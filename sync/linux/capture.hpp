@@ -1,6 +1,6 @@
 // ctnetlink's events of conntracks and expectations. Owned by the capture thread, which does nothing else, so
-// that a burst is read as fast as it comes. Invariants: own injections never arrive (a BPF on the injector's
-// port id drops them in the kernel); a loss is never silent (read() says overrun).
+// that a burst is read as fast as it comes. Invariants: own injections never arrive (event_filter.hpp drops
+// them in the kernel, and what is not replicated anyway); a loss is never silent (read() says overrun).
 //
 // nlmsg_pid of an event is the port id of who caused it over netlink; what the kernel does by itself carries
 // 0, also to replicas (expiry, expectations that end with their master conntrack). Those do arrive.
@@ -11,13 +11,28 @@
 
 #include "appliance/base/netlink_socket.hpp"
 #include "appliance/base/result.hpp"
+#include "sync/linux/event_filter.hpp"
 #include "sync/observation.hpp"
 
 namespace ftfw::sync {
 
 struct CaptureSettings {
-  std::uint32_t ignore_port_id = 0;     // ConntrackTable::port_id(); 0 ignores nobody
-  int receive_buffer_bytes = 32 << 20;  // at the kernel's own cost of about 1 KiB per event
+  EventFilterSettings filter;  // ignore_port_id is ConntrackTable::port_id()
+  bool expectations = true;
+  // The kernel doubles it, and counts 1280 bytes for an event (measured): some 100,000 events.
+  int receive_buffer_bytes = 64 << 20;
+  // A destroy event that does not fit into the buffer is tried again by the kernel (NETLINK_BROADCAST_ERROR).
+  // Until then the dead entry stays in memory and counts towards nf_conntrack_max: a reader that is too slow
+  // for long fills the table. An overrun is reported all the same: what else was lost is not tried again
+  // before the flow's next event.
+  bool reliable_destroy = false;
+};
+
+// Of the socket's buffer, as the kernel counts (SO_MEMINFO).
+struct CaptureBuffer {
+  std::uint32_t used_bytes = 0;
+  std::uint32_t size_bytes = 0;
+  std::uint32_t lost_events = 0;  // since the start
 };
 
 struct Captured {
@@ -39,6 +54,7 @@ class Capture {
   // Up to one batch (64 events), without waiting. Call it until it returns no event.
   Result<Captured> read();
 
+  CaptureBuffer buffer() const;
   int fd() const { return socket_.fd(); }
   const Counters& counters() const { return counters_; }
 

@@ -30,6 +30,7 @@ struct ChannelSettings {
   std::uint16_t port = 3780;  // on both sides
   std::string interface;
   ByteVector key;         // pre-shared, 16..256 bytes; not looked at with `insecure`
+  ByteVector next_key;    // accepted and offered beside it while a key is changed; empty: none
   bool insecure = false;  // neither secrecy nor authentication
 };
 
@@ -50,7 +51,8 @@ enum class HandshakeFailure : std::uint8_t {
 struct AssociationUp {
   std::uint64_t number = 0;  // counts the associations of this channel
   bool started_here = false;
-  std::string cipher;  // for the operator
+  std::string cipher;     // for the operator
+  bool next_key = false;  // under the next key
 };
 struct AssociationDown {
   DownReason reason = DownReason::closed;
@@ -79,6 +81,7 @@ struct ChannelCounters {
   std::uint64_t handshakes_failed = 0;
   std::uint64_t own_name_refused = 0;
   std::uint64_t other_name_refused = 0;
+  std::uint64_t other_key_refused = 0;  // the peer's name, and a key that is none of ours
 };
 
 class Channel {

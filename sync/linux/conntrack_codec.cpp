@@ -291,6 +291,13 @@ void append_delete(ByteVector& out, RequestHead head, const EntryKey& key) {
   append_zone(message, key.zone);
 }
 
+void append_conntrack_get(ByteVector& out, RequestHead head, const EntryKey& key) {
+  MessageBuilder message(out, message_type(IPCTNL_MSG_CT_GET), request_flags(head, 0), head.sequence,
+                         netlink_family(key.original));
+  append_tuple(message, CTA_TUPLE_ORIG, key.original);
+  append_zone(message, key.zone);
+}
+
 void append_conntrack_dump(ByteVector& out, std::uint32_t sequence) {
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_GET), NLM_F_REQUEST | NLM_F_DUMP, sequence,
                          AF_UNSPEC);

@@ -39,6 +39,9 @@ void append_update(ByteVector& out, RequestHead head, const ConntrackEntry& entr
 
 void append_delete(ByteVector& out, RequestHead head, const EntryKey& key);
 
+// One entry; the answer is a message of its own.
+void append_conntrack_get(ByteVector& out, RequestHead head, const EntryKey& key);
+
 // All entries of both families.
 void append_conntrack_dump(ByteVector& out, std::uint32_t sequence);
 

@@ -41,7 +41,8 @@ bool DtlsChannel::RateLimit::allow(Instant now, std::uint32_t limit) {
 
 Result<std::unique_ptr<Channel>> DtlsChannel::make(ChannelSettings settings,
                                                    std::unique_ptr<DatagramPort> port) {
-  auto context = DtlsContext::make(settings.node, settings.peer, std::exchange(settings.key, {}));
+  auto context = DtlsContext::make(settings.node, settings.peer, std::exchange(settings.key, {}),
+                                   std::exchange(settings.next_key, {}));
   if (!context) return std::unexpected(context.error());
   return std::unique_ptr<Channel>(new DtlsChannel(std::move(settings), std::move(port), std::move(*context)));
 }
@@ -223,8 +224,10 @@ void DtlsChannel::after_step(Instant now) {
   HandshakeFailure reason = HandshakeFailure::broken;
   if (refused.own_name > counters_.own_name_refused) reason = HandshakeFailure::own_name;
   if (refused.other_name > counters_.other_name_refused) reason = HandshakeFailure::other_name;
+  if (refused.other_key > counters_.other_key_refused) reason = HandshakeFailure::key_differs;
   counters_.own_name_refused = refused.own_name;
   counters_.other_name_refused = refused.other_name;
+  counters_.other_key_refused = refused.other_key;
   drop_handshake(reason, now + kPauseAfterFailure);
 }
 
@@ -239,8 +242,10 @@ void DtlsChannel::promote(Instant now) {
   const bool started_here = current_->association->role() == Association::Role::client;
   // A client's last flight was answered, or it would not be here.
   current_->confirmed = started_here;
-  outputs_.emplace_back(AssociationUp{
-      .number = ++associations_, .started_here = started_here, .cipher = current_->association->cipher()});
+  outputs_.emplace_back(AssociationUp{.number = ++associations_,
+                                      .started_here = started_here,
+                                      .cipher = current_->association->cipher(),
+                                      .next_key = context_->is_next_key(current_->association->identity())});
   // Application data may stand behind the last handshake record of the datagram.
   if (auto received = current_->association->take_received(); !received.empty()) {
     for (ByteVector& payload : received) outputs_.emplace_back(Received{std::move(payload)});

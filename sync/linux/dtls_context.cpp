@@ -19,6 +19,8 @@ constexpr std::size_t kShortestKey = 16;
 constexpr std::size_t kLongestKey = 256;
 constexpr unsigned kCookieBytes = 32;
 constexpr Duration kSecretLifetime = 60s;
+// Of a fingerprint: enough to tell two keys apart.
+constexpr std::size_t kFingerprintBytes = 8;
 
 DtlsContext& context_of(SSL* ssl) {
   return *static_cast<DtlsContext*>(::SSL_CTX_get_ex_data(::SSL_get_SSL_CTX(ssl), 0));
@@ -33,6 +35,14 @@ void cookie_of(const Secret& secret, unsigned char* cookie) {
          &length);
 }
 
+// The first word of "NAME FINGERPRINT ...", which it leaves behind. Names and fingerprints have no blanks.
+std::string_view take_word(std::string_view& text) {
+  const std::size_t end = std::min(text.find(' '), text.size());
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return word;
+}
+
 std::unexpected<Error> openssl_failure(const char* what) {
   char text[256];
   ::ERR_error_string_n(::ERR_get_error(), text, sizeof text);
@@ -41,37 +51,61 @@ std::unexpected<Error> openssl_failure(const char* what) {
 
 }  // namespace
 
-DtlsContext::DtlsContext(std::string node, std::string peer, ByteVector key)
-    : node_(std::move(node)),
-      peer_(std::move(peer)),
-      key_(std::move(key)),
-      context_(::SSL_CTX_new(::DTLS_method())) {}
+DtlsContext::DtlsContext(std::string node, std::string peer)
+    : node_(std::move(node)), peer_(std::move(peer)), context_(::SSL_CTX_new(::DTLS_method())) {}
 
 DtlsContext::~DtlsContext() {
-  ::OPENSSL_cleanse(key_.data(), key_.size());
+  for (Key& key : keys_) ::OPENSSL_cleanse(key.bytes.data(), key.bytes.size());
 }
 
-Result<std::unique_ptr<DtlsContext>> DtlsContext::make(std::string node, std::string peer, ByteVector key) {
-  if (key.size() < kShortestKey || key.size() > kLongestKey) {
-    return fail(Blame::configuration, "the replication key has " + std::to_string(key.size()) +
+Result<std::unique_ptr<DtlsContext>> DtlsContext::make(std::string node, std::string peer, ByteVector key,
+                                                       ByteVector next_key) {
+  std::unique_ptr<DtlsContext> context(new DtlsContext(std::move(node), std::move(peer)));
+  // A key that moves when the list grows would leave a copy behind that nobody wipes.
+  context->keys_.reserve(2);
+  if (auto added = context->add_key(std::move(key)); !added) return std::unexpected(added.error());
+  if (!next_key.empty()) {
+    if (auto added = context->add_key(std::move(next_key)); !added) return std::unexpected(added.error());
+  }
+  if (auto done = context->configure(); !done) return std::unexpected(done.error());
+  return context;
+}
+
+Status DtlsContext::add_key(ByteVector bytes) {
+  if (bytes.size() < kShortestKey || bytes.size() > kLongestKey) {
+    return fail(Blame::configuration, "the replication key has " + std::to_string(bytes.size()) +
                                           " bytes, it needs " + std::to_string(kShortestKey) + " to " +
                                           std::to_string(kLongestKey));
   }
-  std::unique_ptr<DtlsContext> context(new DtlsContext(std::move(node), std::move(peer), std::move(key)));
-  if (auto done = context->configure(); !done) return std::unexpected(done.error());
-  return context;
+  static constexpr std::string_view kLabel = "ftfw-appliance replication key";
+  ByteVector labelled(kLabel.begin(), kLabel.end());
+  labelled.insert(labelled.end(), bytes.begin(), bytes.end());
+  std::array<unsigned char, EVP_MAX_MD_SIZE> digest{};
+  const int hashed =
+      ::EVP_Digest(labelled.data(), labelled.size(), digest.data(), nullptr, ::EVP_sha256(), nullptr);
+  ::OPENSSL_cleanse(labelled.data(), labelled.size());
+  if (hashed != 1) return openssl_failure("OpenSSL gives no SHA-256");
+  Key key{.bytes = std::move(bytes), .fingerprint = {}};
+  for (std::size_t i = 0; i < kFingerprintBytes; ++i) {
+    static constexpr std::string_view kDigits = "0123456789abcdef";
+    key.fingerprint += kDigits[digest.at(i) >> 4];
+    key.fingerprint += kDigits[digest.at(i) & 15];
+  }
+  keys_.push_back(std::move(key));
+  return {};
 }
 
 Status DtlsContext::configure() {
   SSL_CTX* context = context_.get();
   if (context == nullptr) return openssl_failure("OpenSSL gives no DTLS context");
   ::SSL_CTX_set_ex_data(context, 0, this);
+  std::string hint = node_;
+  for (const Key& key : keys_) hint += ' ' + key.fingerprint;
   char groups[] = "X25519:P-256";  // OpenSSL's macro takes it as not constant
   if (::SSL_CTX_set_min_proto_version(context, DTLS1_2_VERSION) != 1 ||
       ::SSL_CTX_set_max_proto_version(context, DTLS1_2_VERSION) != 1 ||
       ::SSL_CTX_set_cipher_list(context, kCiphers) != 1 || ::SSL_CTX_set1_groups_list(context, groups) != 1 ||
-      ::SSL_CTX_set_dh_auto(context, 1) != 1 ||
-      ::SSL_CTX_use_psk_identity_hint(context, node_.c_str()) != 1) {
+      ::SSL_CTX_set_dh_auto(context, 1) != 1 || ::SSL_CTX_use_psk_identity_hint(context, hint.c_str()) != 1) {
     return openssl_failure("OpenSSL refuses the ciphers of the replication channel");
   }
   // Each association is fresh: nothing is resumed, nothing renegotiated.
@@ -103,26 +137,46 @@ bool DtlsContext::accept_name(std::string_view name) {
   return false;
 }
 
-unsigned DtlsContext::copy_key(unsigned char* out, unsigned capacity) const {
-  if (capacity < key_.size()) return 0;
-  std::ranges::copy(key_, out);
-  return static_cast<unsigned>(key_.size());
+const DtlsContext::Key* DtlsContext::find_key(std::string_view fingerprint) const {
+  const auto found = std::ranges::find(keys_, fingerprint, &Key::fingerprint);
+  return found == keys_.end() ? nullptr : &*found;
 }
 
-// The server's name comes as the hint, ours goes as the identity. 0 ends the handshake.
+bool DtlsContext::is_next_key(std::string_view identity) const {
+  take_word(identity);
+  return find_key(take_word(identity)) == keys_.data() + 1;
+}
+
+// The server's name and keys come as the hint, ours go as the identity. 0 ends the handshake. With no key in
+// common ours is offered all the same: it is for the server to find that out and to say so.
 unsigned DtlsContext::on_client_key(SSL* ssl, const char* hint, char* identity, unsigned identity_capacity,
                                     unsigned char* key, unsigned key_capacity) {
   DtlsContext& self = context_of(ssl);
-  if (!self.accept_name(hint == nullptr ? "" : hint)) return 0;
-  if (self.node_.size() + 1 > identity_capacity) return 0;
-  std::memcpy(identity, self.node_.c_str(), self.node_.size() + 1);
-  return self.copy_key(key, key_capacity);
+  std::string_view rest = hint == nullptr ? "" : hint;
+  if (!self.accept_name(take_word(rest))) return 0;
+  const Key* chosen = nullptr;
+  while (!rest.empty()) {
+    const Key* common = self.find_key(take_word(rest));
+    if (common != nullptr && (chosen == nullptr || common < chosen)) chosen = common;
+  }
+  if (chosen == nullptr) chosen = self.keys_.data();
+  const std::string offer = self.node_ + ' ' + chosen->fingerprint;
+  if (offer.size() + 1 > identity_capacity || chosen->bytes.size() > key_capacity) return 0;
+  std::memcpy(identity, offer.c_str(), offer.size() + 1);
+  std::ranges::copy(chosen->bytes, key);
+  return static_cast<unsigned>(chosen->bytes.size());
 }
 
 unsigned DtlsContext::on_server_key(SSL* ssl, const char* identity, unsigned char* key,
                                     unsigned key_capacity) {
   DtlsContext& self = context_of(ssl);
-  return self.accept_name(identity) ? self.copy_key(key, key_capacity) : 0;
+  std::string_view rest = identity;
+  if (!self.accept_name(take_word(rest))) return 0;
+  const Key* told = self.find_key(take_word(rest));
+  if (told == nullptr) ++self.refusals_.other_key;
+  if (told == nullptr || told->bytes.size() > key_capacity) return 0;
+  std::ranges::copy(told->bytes, key);
+  return static_cast<unsigned>(told->bytes.size());
 }
 
 int DtlsContext::on_make_cookie(SSL* ssl, unsigned char* cookie, unsigned* length) {

@@ -31,9 +31,13 @@ class Target {
   explicit Target(Role role) : engine_(settings(), kOwnInstance) {
     engine_.on_channel_up(now_);
     drain();
-    engine_.on_frame(now_, frame_of(wire::Hello{.challenge = 1, .node = "fw-2"}, 0));
+    engine_.on_frame(
+        now_, frame_of(wire::Hello{.challenge = 1, .features = wire::kFeatureDigests, .node = "fw-2"}, 0));
     drain();
-    engine_.on_frame(now_, frame_of(wire::Hello{.challenge = 1, .echo = 2, .node = "fw-2"}, kOwnInstance));
+    engine_.on_frame(
+        now_,
+        frame_of(wire::Hello{.challenge = 1, .echo = 2, .features = wire::kFeatureDigests, .node = "fw-2"},
+                 kOwnInstance));
     drain();
     engine_.on_frame(
         now_, frame_of(wire::State{.number = 1, .role = Role::source, .source_epoch = 1}, kOwnInstance));

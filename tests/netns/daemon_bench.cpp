@@ -6,8 +6,9 @@
 
 namespace ftfw::lab {
 
-DaemonBench::DaemonBench(const ApplianceSettings& settings)
-    : configuration(write_configuration(lab, settings)),
+DaemonBench::DaemonBench(const ApplianceSettings& settings, Ipv6 ipv6)
+    : lab(ipv6),
+      configuration(write_configuration(lab, settings)),
       key(lab.scratch().path() / "replication.key"),
       fw_1(lab, Node::fw_1, configuration),
       fw_2(lab, Node::fw_2, configuration) {}

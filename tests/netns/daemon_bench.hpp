@@ -21,7 +21,7 @@ constexpr Duration kStop = 6s;
 constexpr const char* kGuard = "ftfw_guard";
 
 struct DaemonBench {
-  explicit DaemonBench(const ApplianceSettings& settings = {});
+  explicit DaemonBench(const ApplianceSettings& settings = {}, Ipv6 ipv6 = Ipv6::off);
 
   Appliance& daemon(Node node) { return node == Node::fw_1 ? fw_1 : fw_2; }
   // fw-1 alone becomes primary, then fw-2 its complete replica.

@@ -9,9 +9,10 @@
 #include <sys/stat.h>
 #include <algorithm>
 #include <fstream>
+#include <map>
 #include <string>
 
-#include "tests/netns/daemon_bench.hpp"
+#include "tests/netns/daemon_live_pair.hpp"
 #include "tests/netns/lab/error.hpp"
 #include "tests/netns/lab/flow_table.hpp"
 #include "tests/netns/lab/probe.hpp"
@@ -25,20 +26,7 @@ using namespace ftfw::lab;
 
 namespace {
 
-using Bytes = std::vector<std::uint8_t>;
-
 constexpr int kVrrpProtocol = 112;
-constexpr std::uint16_t kReplicationPort = 3780;
-constexpr const char* kFirst = "192.168.100.100";
-constexpr const char* kSecond = "192.168.100.200";
-// The board is published once a second.
-constexpr Duration kPublished = 5s;
-
-void put(Bytes& bytes, std::uint64_t value, int count) {
-  for (int shift = 8 * (count - 1); shift >= 0; shift -= 8) {
-    bytes.push_back(static_cast<std::uint8_t>(value >> shift));
-  }
-}
 
 // ---- VRRP (RFC 9568 5.1, RFC 3768 5.1)
 
@@ -92,12 +80,8 @@ class VrrpStranger {
   UniqueFd socket_;
 };
 
-std::uint64_t vrrp_counter(const Json& status, const char* name) {
+std::uint64_t vrrp_counter(const Json& status, const std::string& name) {
   return status["sync_group"]["virtual_routers"][0]["counters"][name];
-}
-
-std::uint64_t figure(const Json& status, const char* name) {
-  return status["replication"]["figures"].value(name, std::uint64_t{0});
 }
 
 // ---- DTLS 1.2 records (RFC 6347 4.1, 4.2.2)
@@ -127,88 +111,18 @@ Bytes client_hello(std::uint32_t number) {
   return record(22, 0, number, message, message.size());
 }
 
-// Sends from the peer's address and port although the peer's daemon has them.
-class ReplicationStranger {
- public:
-  explicit ReplicationStranger(Lab& lab)
-      : socket_(run_in(lab.network(Node::fw_2), [] {
-          return UniqueFd(checked(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_UDP), "raw"));
-        })) {
-    const sockaddr_in from = to_sockaddr({kSecond, 0});
-    checked(::bind(socket_.get(), reinterpret_cast<const sockaddr*>(&from), sizeof from), "bind");
-  }
-
-  void send(const Bytes& payload, std::uint16_t from_port = kReplicationPort) {
-    Bytes datagram;
-    put(datagram, from_port, 2);
-    put(datagram, kReplicationPort, 2);
-    put(datagram, 8 + payload.size(), 2);
-    put(datagram, 0, 2);  // no checksum
-    datagram.insert(datagram.end(), payload.begin(), payload.end());
-    const sockaddr_in target = to_sockaddr({kFirst, 0});
-    checked(::sendto(socket_.get(), datagram.data(), datagram.size(), 0,
-                     reinterpret_cast<const sockaddr*>(&target), sizeof target),
-            "send");
-  }
-
- private:
-  UniqueFd socket_;
-};
-
-// ---- the pair under traffic
-
-constexpr Traffic::Amounts kFewEchoes{
-    .echoes = 5, .downloads = 0, .uploads = 0, .idle = 0, .to_reset = 0, .to_finish = 0};
-
-struct LivePair : DaemonBench {
-  explicit LivePair(const ApplianceSettings& settings = {}) : DaemonBench(settings), services(lab) {
-    start_pair();
-    traffic.emplace(lab, kFewEchoes);
-    probe.emplace(lab);
-    REQUIRE(wait_equal(lab, 5, 30s).empty());
-    REQUIRE(wait_until(5s, [&] { return probe->report().answered >= 100; }));
-    probe->begin();
-    since = status(Node::fw_1)["since"];
-    epoch = status(Node::fw_1)["epoch"];
-    flows = replicated_flows(lab, Node::fw_2);
-  }
-
-  void check_unimpressed() {
-    const Json primary = status(Node::fw_1);
-    CHECK(primary["role"] == "primary");
-    CHECK(primary["since"] == since);
-    CHECK(primary["epoch"] == epoch);
-    CHECK(status(Node::fw_2)["role"] == "backup");
-    CHECK(fw_1.holding() == Holding::all);
-    CHECK(fw_2.holding() == Holding::none);
-    CHECK(difference(flows, replicated_flows(lab, Node::fw_2)) == "");
-    traffic->mark();
-    CHECK(traffic->wait_all_alive(10s).echoes.all());
-    CHECK(probe->report().longest_gap < 500ms);
-    // Replication goes on: new flows arrive.
-    const Traffic later(lab, kFewEchoes);
-    CHECK(wait_equal(lab, 10, 30s) == "");
-    CHECK(status(Node::fw_2)["replication"]["in_sync"] == true);
-  }
-
-  Services services;
-  std::optional<Traffic> traffic;
-  std::optional<Probe> probe;
-  Json since;
-  Json epoch;
-  FlowTable flows;
-};
-
-// Both firewalls saw exactly so many packets that they rejected, and so many of these malformed.
+// Both firewalls counted exactly so many packets under each of these names.
 void check_counted(LivePair& pair, const Json& first_before, const Json& second_before,
-                   std::uint64_t rejected, std::uint64_t malformed) {
+                   const std::map<std::string, std::uint64_t>& rejected) {
   for (const Node node : {Node::fw_1, Node::fw_2}) {
     const Json& before = node == Node::fw_1 ? first_before : second_before;
     const bool counted = pair.wait_status(
         node,
         [&](const Json& now) {
-          return vrrp_counter(now, "rejected") == vrrp_counter(before, "rejected") + rejected &&
-                 vrrp_counter(now, "malformed") == vrrp_counter(before, "malformed") + malformed;
+          return std::ranges::all_of(rejected, [&](const auto& counter) {
+            const auto& [name, count] = counter;
+            return vrrp_counter(now, name) == vrrp_counter(before, name) + count;
+          });
         },
         kPublished);
     CAPTURE(before["sync_group"].dump());
@@ -251,7 +165,20 @@ TEST_CASE(
         Advertisement{.version_and_type = 0x21, .interval = 1, .tail = std::string(8, '\0')}.bytes());
   }
 
-  check_counted(pair, first, second, 12 * kRounds, 9 * kRounds);
+  check_counted(pair, first, second,
+                {{"malformed", 9 * kRounds},
+                 {"shorter than the header", kRounds},
+                 {"unknown version", kRounds},
+                 {"not an advertisement", kRounds},
+                 {"virtual router id 0", kRounds},
+                 {"no address", kRounds},
+                 {"shorter than its address count says", kRounds},
+                 {"longer than its address count says", kRounds},
+                 {"interval 0", kRounds},
+                 {"wrong checksum", kRounds},
+                 {"TTL is not 255", kRounds},
+                 {"another virtual router", kRounds},
+                 {"other VRRP version", kRounds}});
   pair.check_unimpressed();
 }
 
@@ -271,7 +198,13 @@ TEST_CASE(
   stranger.send(Advertisement{}.bytes());
   stranger.send(Advertisement{.version_and_type = 0x21, .interval = 0x0201, .tail = "papas_co"}.bytes());
 
-  check_counted(pair, first, second, 6, 1);
+  check_counted(pair, first, second,
+                {{"malformed", 1},
+                 {"unknown type of authentication", 1},
+                 {"TTL is not 255", 1},
+                 {"other authentication", 2},
+                 {"other advertisement interval", 1},
+                 {"other VRRP version", 1}});
   pair.check_unimpressed();
 }
 
@@ -319,7 +252,7 @@ TEST_CASE("the peer has another key -> refused, and both alarms say that the key
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_1, "key differs"); }, 50ms));
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_2, "key differs"); }, 50ms));
   CHECK(pair.status(Node::fw_1)["role"] == "primary");
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == false);
+  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == false; }));
   CHECK(pair.status(Node::fw_2)["replication"]["in_sync"] == false);
   CHECK(replicated_flows(pair.lab, Node::fw_2).flows.size() <= pair.flows.flows.size());
 

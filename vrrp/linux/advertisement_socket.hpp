@@ -31,7 +31,8 @@ class AdvertisementSocket {
   Status rejoin();
 
   // Blame::kernel with errno when the kernel refuses; EPERM: a packet filter drops it. A virtual MAC speaks
-  // to groups only (Blame::configuration, EAFNOSUPPORT).
+  // to groups only (Blame::configuration, EAFNOSUPPORT), in whole frames (EMSGSIZE: more addresses than the
+  // MTU holds, 90 of IPv6 in 1500 bytes), and past the packet filter's output hook.
   Status send(ByteSpan packet, const IpAddress& source, const IpAddress& destination);
 
   // The next packet, of each descriptor in turn; nothing when none is waiting on any. Its payload is valid

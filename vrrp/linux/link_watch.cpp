@@ -10,7 +10,7 @@
 #include <cerrno>
 #include <string_view>
 
-#include "vrrp/linux/address_protocol.hpp"
+#include "vrrp/linux/rtnetlink_message.hpp"
 
 namespace ftfw::vrrp {
 namespace {
@@ -20,45 +20,6 @@ constexpr int kSocketBufferBytes = 1024 * 1024;
 constexpr int kMaxDatagramsPerRead = 256;  // so that a storm of events cannot keep the thread here
 
 using Buffer = std::array<std::uint8_t, kReceiveBytes>;
-
-// Netlink aligns headers and attributes to 4 bytes. (libmnl's macro does it in int.)
-constexpr std::size_t aligned(std::size_t length) {
-  return (length + 3) & ~std::size_t{3};
-}
-
-// The attributes of a message by type; those beyond the table are skipped.
-template <std::size_t N>
-std::array<const nlattr*, N> attributes_of(const nlmsghdr& message, std::size_t header_bytes) {
-  std::array<const nlattr*, N> table{};
-  const auto* payload = static_cast<const std::uint8_t*>(mnl_nlmsg_get_payload(&message));
-  const std::size_t length = mnl_nlmsg_get_payload_len(&message);
-  std::size_t offset = aligned(header_bytes);
-  while (offset < length) {
-    const auto* attribute = reinterpret_cast<const nlattr*>(payload + offset);
-    if (!mnl_attr_ok(attribute, static_cast<int>(length - offset))) break;
-    const std::uint16_t type = mnl_attr_get_type(attribute);
-    if (type < N) table.at(type) = attribute;
-    offset += aligned(attribute->nla_len);
-  }
-  return table;
-}
-
-template <typename T>
-const T* header_of(const nlmsghdr& message) {
-  if (mnl_nlmsg_get_payload_len(&message) < sizeof(T)) return nullptr;
-  return static_cast<const T*>(mnl_nlmsg_get_payload(&message));
-}
-
-ByteSpan payload_of(const nlattr* attribute) {
-  return {static_cast<const std::uint8_t*>(mnl_attr_get_payload(attribute)),
-          mnl_attr_get_payload_len(attribute)};
-}
-
-std::string_view text_of(const nlattr* attribute) {
-  const ByteSpan bytes = payload_of(attribute);
-  const auto end = std::ranges::find(bytes, std::uint8_t{0});
-  return {reinterpret_cast<const char*>(bytes.data()), static_cast<std::size_t>(end - bytes.begin())};
-}
 
 }  // namespace
 
@@ -131,8 +92,9 @@ Result<std::vector<LinkChange>> LinkWatch::read() {
   std::vector<LinkState> before;
   for (const Entry& entry : entries_) before.push_back(entry.state);
 
+  bool drained = false;
   alignas(nlmsghdr) Buffer buffer;
-  for (int datagrams = 0; datagrams < kMaxDatagramsPerRead; ++datagrams) {
+  for (int datagrams = 0; datagrams < kMaxDatagramsPerRead && !drained; ++datagrams) {
     const auto got = events_.receive(buffer);
     if (!got && got.error().code == ENOBUFS) {
       ++lost_events_;
@@ -140,13 +102,15 @@ Result<std::vector<LinkChange>> LinkWatch::read() {
       continue;
     }
     if (!got) return std::unexpected(got.error());
-    if (*got == 0) break;
+    drained = *got == 0;
     for_each_message(ByteSpan(buffer).first(*got), [&](const nlmsghdr& message) {
       take(message);
       return true;
     });
   }
-  if (tables_are_stale_) {
+  // Once events were lost, the kernel drops all further ones without a word until the last waiting one has
+  // been read (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): the tables count from then on.
+  if (tables_are_stale_ && drained) {
     if (auto tables = read_tables(); !tables) return std::unexpected(tables.error());
   }
 
@@ -218,10 +182,7 @@ void LinkWatch::take_address(const nlmsghdr& message) {
   const nlattr* local = attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
   if (local == nullptr) return;
   const auto address = IpAddress::from_bytes(payload_of(local));
-  const nlattr* protocol = attributes[IFA_PROTO];
-  const bool ours = protocol != nullptr && mnl_attr_get_payload_len(protocol) >= 1 &&
-                    mnl_attr_get_u8(protocol) == kAddressProtocol;
-  if (!address || ours) return;
+  if (!address || is_own_address(attributes[IFA_PROTO])) return;
 
   const Address taken{*address, header->ifa_prefixlen, header->ifa_flags};
   for (Entry& entry : entries_) {

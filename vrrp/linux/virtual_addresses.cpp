@@ -3,47 +3,21 @@
 #include <linux/if_addr.h>
 #include <linux/rtnetlink.h>
 #include <net/if.h>
-#include <netlink/msg.h>
-#include <netlink/netlink.h>
 #include <netlink/route/addr.h>
 
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <cstring>
+#include <memory>
 #include <optional>
+
+#include "vrrp/linux/route_requests.hpp"
 
 namespace ftfw::vrrp {
 namespace {
 
-// Messages in one datagram. The kernel's answers to all of them must fit into the socket's receive buffer (64
-// KiB by libnl's default, about a kilobyte each).
-constexpr std::size_t kMaxBatch = 32;
-// A table that somebody else changes while it is read is read again.
-constexpr int kDumpAttempts = 5;
-
-template <auto Free>
-struct Freeing {
-  template <typename T>
-  void operator()(T* object) const {
-    Free(object);
-  }
-};
-using Message = std::unique_ptr<nl_msg, Freeing<nlmsg_free>>;
-using Callbacks = std::unique_ptr<nl_cb, Freeing<nl_cb_put>>;
 using RouteAddress = std::unique_ptr<rtnl_addr, Freeing<rtnl_addr_put>>;
-using NetlinkAddress = std::unique_ptr<nl_addr, Freeing<nl_addr_put>>;
-
-// The socket's callbacks, to be changed for one exchange.
-Result<Callbacks> copy_callbacks(nl_sock* socket) {
-  const Callbacks original(nl_socket_get_cb(socket));  // a reference of its own
-  Callbacks copy(nl_cb_clone(original.get()));
-  if (!copy) return fail_errno("netlink callbacks", ENOMEM);
-  return copy;
-}
-
-std::unexpected<Error> fail_netlink(const std::string& what, int nl_error) {
-  return fail(Blame::kernel, what + ": " + nl_geterror(nl_error));
-}
 
 std::string describe(const VirtualAddress& address) {
   return address.address.to_string() + " on " + address.interface;
@@ -55,11 +29,38 @@ Result<int> index_of(const std::string& interface) {
   return index;
 }
 
+std::uint8_t kernel_scope(config::AddressScope scope) {
+  switch (scope) {
+    case config::AddressScope::global:
+      return RT_SCOPE_UNIVERSE;
+    case config::AddressScope::link:
+      return RT_SCOPE_LINK;
+    case config::AddressScope::host:
+      return RT_SCOPE_HOST;
+  }
+  return RT_SCOPE_UNIVERSE;
+}
+
+std::uint32_t kernel_flags(const VirtualAddress& wanted) {
+  std::uint32_t flags = 0;
+  if (wanted.no_prefix_route || wanted.address.is_host()) flags |= IFA_F_NOPREFIXROUTE;
+  // It is taken over from a node that has it still: detection would find it.
+  if (!wanted.address.address.is_ipv4()) flags |= IFA_F_NODAD;
+  return flags;
+}
+
+bool may_be_source(const IpPrefix& address) {
+  return address.address.is_ipv4() || !address.is_host() || address.address.is_link_local();
+}
+
 // One address of this machine, as a dump reports it.
 struct Standing {
   int index = 0;
   IpPrefix address;
   bool ours = false;
+  std::uint8_t scope = 0;
+  std::uint32_t flags = 0;
+  std::string label;  // IPv4: at least the interface's name
 };
 
 std::optional<Standing> parse_address(nlmsghdr* header) {
@@ -69,38 +70,49 @@ std::optional<Standing> parse_address(nlmsghdr* header) {
     return std::nullopt;
   }
   const auto* fixed = static_cast<const ifaddrmsg*>(nlmsg_data(header));
-  const nlattr* local = attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS];
-  if (local == nullptr) return std::nullopt;
-  const auto* bytes = static_cast<const std::uint8_t*>(nla_data(local));
-  const auto address = IpAddress::from_bytes({bytes, static_cast<std::size_t>(nla_len(local))});
+  const auto address =
+      address_in(attributes[IFA_LOCAL] != nullptr ? attributes[IFA_LOCAL] : attributes[IFA_ADDRESS]);
   if (!address) return std::nullopt;
+  Standing standing{.index = static_cast<int>(fixed->ifa_index),
+                    .address = {*address, fixed->ifa_prefixlen},
+                    .scope = fixed->ifa_scope,
+                    .flags = fixed->ifa_flags,
+                    .label = {}};
   const nlattr* protocol = attributes[IFA_PROTO];
-  const bool ours = protocol != nullptr && nla_len(protocol) >= 1 && nla_get_u8(protocol) == kAddressProtocol;
-  return Standing{static_cast<int>(fixed->ifa_index), {*address, fixed->ifa_prefixlen}, ours};
+  standing.ours = protocol != nullptr && nla_len(protocol) >= 1 && nla_get_u8(protocol) == kAddressProtocol;
+  if (const nlattr* flags = attributes[IFA_FLAGS]; flags != nullptr && nla_len(flags) >= 4)
+    standing.flags = nla_get_u32(flags);
+  if (const nlattr* label = attributes[IFA_LABEL]; label != nullptr && nla_len(label) > 0) {
+    const auto* text = static_cast<const char*>(nla_data(label));
+    standing.label.assign(text, ::strnlen(text, static_cast<std::size_t>(nla_len(label))));
+  }
+  return standing;
 }
 
-int collect(nl_msg* message, void* into) {
-  if (auto standing = parse_address(nlmsg_hdr(message))) {
-    static_cast<std::vector<Standing>*>(into)->push_back(*standing);
-  }
-  return NL_OK;
+// What a renewal does not change.
+bool is_as_wanted(const Standing& standing, const VirtualAddress& wanted) {
+  if (((standing.flags ^ kernel_flags(wanted)) & IFA_F_NOPREFIXROUTE) != 0) return false;
+  if (!wanted.address.address.is_ipv4()) return true;
+  return standing.scope == kernel_scope(wanted.scope) &&
+         standing.label == (wanted.label.empty() ? wanted.interface : wanted.label);
+}
+
+// Whatever its prefix length or interface: two of the same address on one machine cannot be meant. Link-local
+// IPv6 addresses belong to their link.
+bool is_same_address(const Standing& standing, const IpAddress& wanted, int index) {
+  if (standing.address.address != wanted) return false;
+  return wanted.is_ipv4() || !wanted.is_link_local() || standing.index == index;
 }
 
 Result<std::vector<Standing>> dump_addresses(nl_sock* socket) {
   std::vector<Standing> all;
-  const auto callbacks = copy_callbacks(socket);
-  if (!callbacks) return std::unexpected(callbacks.error());
-  nl_cb_set(callbacks->get(), NL_CB_VALID, NL_CB_CUSTOM, collect, &all);
-  int got = 0;
-  for (int attempt = 0; attempt < kDumpAttempts; ++attempt) {
-    all.clear();
-    ifaddrmsg request{};
-    const int sent = nl_send_simple(socket, RTM_GETADDR, NLM_F_DUMP, &request, sizeof request);
-    if (sent < 0) return fail_netlink("ask for the addresses", sent);
-    got = nl_recvmsgs(socket, callbacks->get());
-    if (got != -NLE_DUMP_INTR) break;
-  }
-  if (got < 0) return fail_netlink("read the addresses", got);
+  constexpr std::array<std::uint8_t, sizeof(ifaddrmsg)> kEveryFamily{};
+  const Status read = dump(
+      socket, RTM_GETADDR, kEveryFamily, [&] { all.clear(); },
+      [&](nlmsghdr& message) {
+        if (auto standing = parse_address(&message)) all.push_back(std::move(*standing));
+      });
+  if (!read) return std::unexpected(read.error());
   return all;
 }
 
@@ -121,13 +133,9 @@ int message_flags(Change change) {
 Result<Message> build(const VirtualAddress& wanted, std::chrono::seconds lifetime, Change change) {
   const auto index = index_of(wanted.interface);
   if (!index) return std::unexpected(index.error());
-  const IpPrefix& prefix = wanted.address;
-  const ByteSpan bytes = prefix.address.bytes();
-  const NetlinkAddress local(nl_addr_build(prefix.address.is_ipv4() ? AF_INET : AF_INET6,
-                                           const_cast<std::uint8_t*>(bytes.data()), bytes.size()));
+  const NetlinkAddress local = netlink_address(wanted.address);
   const RouteAddress address(rtnl_addr_alloc());
   if (!local || !address) return fail_errno("build an address message", ENOMEM);
-  nl_addr_set_prefixlen(local.get(), prefix.length);
   rtnl_addr_set_ifindex(address.get(), *index);
   rtnl_addr_set_local(address.get(), local.get());
 
@@ -138,9 +146,10 @@ Result<Message> build(const VirtualAddress& wanted, std::chrono::seconds lifetim
   } else {
     const auto seconds = static_cast<std::uint32_t>(lifetime.count());
     rtnl_addr_set_valid_lifetime(address.get(), seconds);
-    rtnl_addr_set_preferred_lifetime(address.get(), seconds);
-    // A host address needs no route to its own "network".
-    if (prefix.is_host()) rtnl_addr_set_flags(address.get(), IFA_F_NOPREFIXROUTE);
+    rtnl_addr_set_preferred_lifetime(address.get(), may_be_source(wanted.address) ? seconds : 0);
+    rtnl_addr_set_flags(address.get(), kernel_flags(wanted));
+    if (wanted.address.address.is_ipv4()) rtnl_addr_set_scope(address.get(), kernel_scope(wanted.scope));
+    if (!wanted.label.empty()) rtnl_addr_set_label(address.get(), wanted.label.c_str());
     error = rtnl_addr_build_add_request(address.get(), message_flags(change), &built);
   }
   if (error < 0) return fail_netlink("build a message for " + describe(wanted), error);
@@ -150,36 +159,6 @@ Result<Message> build(const VirtualAddress& wanted, std::chrono::seconds lifetim
     if (error < 0) return fail_netlink("build a message for " + describe(wanted), error);
   }
   return message;
-}
-
-int keep_errno(sockaddr_nl*, nlmsgerr* answer, void* into) {
-  *static_cast<int*>(into) = -answer->error;
-  return NL_SKIP;
-}
-
-// The kernel answers each message; all answers are read even after a refusal, so that the next batch starts
-// clean. Returns one errno (or 0) for each message.
-Result<std::vector<int>> send_batch(nl_sock* socket, std::span<const Message> messages) {
-  std::vector<std::uint8_t> batch;
-  for (const Message& message : messages) {
-    nl_complete_msg(socket, message.get());  // sequence number, NLM_F_ACK
-    const nlmsghdr* header = nlmsg_hdr(message.get());
-    const auto* bytes = reinterpret_cast<const std::uint8_t*>(header);
-    batch.insert(batch.end(), bytes, bytes + header->nlmsg_len);
-    batch.resize(static_cast<std::size_t>(NLMSG_ALIGN(batch.size())));
-  }
-  const int sent = nl_sendto(socket, batch.data(), batch.size());
-  if (sent < 0) return fail_netlink("send the addresses", sent);
-
-  std::vector<int> answers(messages.size(), 0);
-  for (int& answer : answers) {
-    const auto callbacks = copy_callbacks(socket);
-    if (!callbacks) return std::unexpected(callbacks.error());
-    nl_cb_err(callbacks->get(), NL_CB_CUSTOM, keep_errno, &answer);
-    const int got = nl_recvmsgs(socket, callbacks->get());
-    if (got < 0) return fail_netlink("read the answers about the addresses", got);
-  }
-  return answers;
 }
 
 struct Planned {
@@ -230,16 +209,10 @@ Status apply(nl_sock* socket, std::span<const Planned> plan, std::chrono::second
 
 }  // namespace
 
-void VirtualAddresses::Close::operator()(nl_sock* socket) const {
-  nl_socket_free(socket);
-}
-
 Result<VirtualAddresses> VirtualAddresses::open() {
-  VirtualAddresses opened(nl_socket_alloc());
-  if (!opened.socket_) return fail_errno("open a netlink socket", ENOMEM);
-  const int connected = nl_connect(opened.socket_.get(), NETLINK_ROUTE);
-  if (connected < 0) return fail_netlink("open a netlink socket", connected);
-  return opened;
+  auto socket = open_route_socket();
+  if (!socket) return std::unexpected(socket.error());
+  return VirtualAddresses(std::move(*socket));
 }
 
 Status VirtualAddresses::add(std::span<const VirtualAddress> addresses, std::chrono::seconds lifetime) {
@@ -251,18 +224,23 @@ Status VirtualAddresses::add(std::span<const VirtualAddress> addresses, std::chr
     if (!index) return std::unexpected(index.error());
     Planned step{wanted, Change::create};
     for (const Standing& other : *standing) {
-      if (other.address.address != wanted.address.address) continue;
-      // Whatever its prefix length or interface: two of the same address on one machine cannot be meant.
+      if (!is_same_address(other, wanted.address.address, *index)) continue;
       if (!other.ours) {
         return fail(Blame::configuration,
                     "virtual address " + describe(wanted) + " is already an address of this machine (" +
                         other.address.to_string() + ", not set by this program); it is left as it is",
                     EEXIST);
       }
-      if (other.index == *index && other.address == wanted.address) step.change = Change::renew;
+      if (other.index != *index || other.address != wanted.address) continue;
+      if (is_as_wanted(other, wanted))
+        step.change = Change::renew;
+      else
+        plan.push_back({wanted, Change::remove});
     }
     plan.push_back(std::move(step));
   }
+  std::ranges::stable_partition(
+      plan, [](const Planned& step) { return step.address.address.address.is_link_local(); });
   return apply(socket_.get(), plan, lifetime);
 }
 

@@ -188,27 +188,26 @@ fs::path Appliance::directory() const {
   return lab_.scratch().path() / name_of(node_);
 }
 
-std::vector<std::string> Appliance::command(const std::vector<std::string>& options) const {
+std::vector<std::string> Appliance::command(const std::vector<std::string>& options,
+                                            const std::vector<std::string>& wrapper) const {
   const fs::path state = directory() / "state";
   fs::create_directories(state);
-  std::vector<std::string> words{
-      appliance_program().string(), "--config",    configuration_.string(), "--control-socket",
-      control_socket().string(),    "--state-dir", state.string()};
+  std::vector<std::string> words = wrapper;
+  words.insert(words.end(), {appliance_program().string(), "--config", configuration_.string(),
+                             "--control-socket", control_socket().string(), "--state-dir", state.string()});
   words.insert(words.end(), options.begin(), options.end());
   return words;
 }
 
-void Appliance::start(const std::vector<std::string>& options) {
+void Appliance::start(const std::vector<std::string>& options, const std::vector<std::string>& wrapper) {
   ++starts_;
-  process_ = lab_.start(node_, command(options),
+  process_ = lab_.start(node_, command(options, wrapper),
                         std::string(name_of(node_)) + "." + std::to_string(starts_) + ".log");
 }
 
 Outcome Appliance::try_start(const std::vector<std::string>& options,
                              const std::vector<std::string>& wrapper) {
-  std::vector<std::string> words = wrapper;
-  for (std::string& word : command(options)) words.push_back(std::move(word));
-  return lab_.run(node_, words);
+  return lab_.run(node_, command(options, wrapper));
 }
 
 void Appliance::kill() {

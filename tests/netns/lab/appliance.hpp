@@ -48,9 +48,10 @@ class Appliance {
  public:
   Appliance(Lab& lab, Node node, std::filesystem::path configuration);
 
-  // Options beside the configuration, the control socket and the state directory.
-  void start(const std::vector<std::string>& options = {});
-  // For a start that shall fail: runs it to its end. `wrapper` are the words before the program's.
+  // Options beside the configuration, the control socket and the state directory. `wrapper` are the words
+  // before the program's.
+  void start(const std::vector<std::string>& options = {}, const std::vector<std::string>& wrapper = {});
+  // For a start that shall fail: runs it to its end.
   Outcome try_start(const std::vector<std::string>& options = {},
                     const std::vector<std::string>& wrapper = {});
   void kill();  // SIGKILL; returns when it is gone
@@ -59,6 +60,7 @@ class Appliance {
   void freeze();
   void thaw();
   bool running() { return process_.running(); }
+  pid_t pid() const { return process_.pid(); }
 
   // From the next start on.
   void configure(std::filesystem::path configuration) { configuration_ = std::move(configuration); }
@@ -75,7 +77,8 @@ class Appliance {
 
  private:
   std::filesystem::path directory() const;
-  std::vector<std::string> command(const std::vector<std::string>& options) const;
+  std::vector<std::string> command(const std::vector<std::string>& options,
+                                   const std::vector<std::string>& wrapper) const;
 
   Lab& lab_;
   Node node_;

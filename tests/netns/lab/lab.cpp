@@ -25,10 +25,19 @@ constexpr std::array kLegs{
     Leg{Node::fw_2, "eth2", "br2", "192.168.100.200/24"},
 };
 
-// The bridge's end of a node's cable.
-std::string port_of(Node node, const std::string& interface) {
-  return std::string(name_of(node)) + "-" + interface;
-}
+struct InsideAddress {
+  Node node;
+  const char* interface;
+  const char* address;
+};
+constexpr std::array kIpv6Addresses{
+    InsideAddress{Node::client, "eth0", "2001:db8:2::3/64"},
+    InsideAddress{Node::client, "eth0", "fe80::30/64"},
+    InsideAddress{Node::fw_1, "eth1", "2001:db8:2::1/64"},
+    InsideAddress{Node::fw_1, "eth1", "fe80::10/64"},
+    InsideAddress{Node::fw_2, "eth1", "2001:db8:2::2/64"},
+    InsideAddress{Node::fw_2, "eth1", "fe80::20/64"},
+};
 
 }  // namespace
 
@@ -54,9 +63,13 @@ std::span<const Leg> legs() {
   return kLegs;
 }
 
-Lab::Lab() : bridges_(NetNamespace::create()), bridge_links_(bridges_) {
+std::string bridge_port(Node node, const std::string& interface) {
+  return std::string(name_of(node)) + "-" + interface;
+}
+
+Lab::Lab(Ipv6 ipv6) : bridges_(NetNamespace::create()), bridge_links_(bridges_) {
   for (const Node node : kNodes) {
-    const auto made = networks_.emplace(node, NetNamespace::create()).first;
+    const auto made = networks_.emplace(node, NetNamespace::create(ipv6)).first;
     links_.emplace(node, Links(made->second));
   }
   for (const char* bridge : {"br0", "br1", "br2"}) {
@@ -64,21 +77,24 @@ Lab::Lab() : bridges_(NetNamespace::create()), bridge_links_(bridges_) {
     bridge_links_.set_up(bridge);
   }
   for (const Leg& leg : kLegs) {
-    const std::string port = port_of(leg.node, leg.interface);
+    const std::string port = bridge_port(leg.node, leg.interface);
     bridge_links_.add_cable(port, leg.bridge, network(leg.node), leg.interface);
     bridge_links_.set_up(port);
     links(leg.node).add_address(leg.interface, leg.address);
     links(leg.node).set_up(leg.interface);
   }
+  if (ipv6 == Ipv6::on) {
+    for (const auto& [node, interface, address] : kIpv6Addresses) links(node).add_address(interface, address);
+  }
   links(Node::client).add_default_route(kInsideVirtualAddress);
 }
 
 void Lab::cut(Node node, const std::string& interface) {
-  bridge_links_.set_down(port_of(node, interface));
+  bridge_links_.set_down(bridge_port(node, interface));
 }
 
 void Lab::restore(Node node, const std::string& interface) {
-  bridge_links_.set_up(port_of(node, interface));
+  bridge_links_.set_up(bridge_port(node, interface));
 }
 
 void Lab::cut_all(Node node) {
@@ -97,8 +113,10 @@ void Lab::lose(Node node, const std::string& interface, Way way, int per_mille) 
   const std::string match = way == Way::from_node ? "iifname" : "oifname";
   std::ostringstream rules;
   rules << "table bridge loss {\n chain forward { type filter hook forward priority 0; policy accept; }\n}\n"
-        << "add rule bridge loss forward " << match << " \"" << port_of(node, interface)
-        << "\" numgen random mod 1000 < " << per_mille << " drop\n";
+        << "add rule bridge loss forward " << match << " \"" << bridge_port(node, interface) << "\" ";
+  // A comparison with all of the range is refused.
+  if (per_mille < 1000) rules << "numgen random mod 1000 < " << per_mille << " ";
+  rules << "drop\n";
   const Outcome loaded = lab::run(processes_, bridges_, {"nft", "-f", "-"}, rules.str());
   if (loaded.exit_code != 0) give_up("nft: " + loaded.errors);
 }

@@ -31,6 +31,8 @@ struct Leg {
   const char* address;  // with prefix length
 };
 std::span<const Leg> legs();
+// The bridge's end of a node's cable.
+std::string bridge_port(Node node, const std::string& interface);
 
 inline constexpr const char* kClientAddress = "192.168.2.3";
 inline constexpr const char* kServerAddress = "192.168.0.3";
@@ -41,7 +43,8 @@ enum class Way { from_node, to_node };
 
 class Lab {
  public:
-  Lab();
+  // With IPv6 the firewalls and the client have also 2001:db8:2::N and fe80::N0 on br1, N as in 192.168.2.N.
+  explicit Lab(Ipv6 ipv6 = Ipv6::off);
 
   const NetNamespace& network(Node node) const { return networks_.at(node); }
   const NetNamespace& bridges() const { return bridges_; }

@@ -12,6 +12,7 @@
 
 #include <memory>
 #include <utility>
+#include <vector>
 
 #include "tests/netns/lab/error.hpp"
 
@@ -37,7 +38,7 @@ void accept_answer(int code, const std::string& what) {
 
 PlainAddress parse_address(const std::string& text) {
   nl_addr* address = nullptr;
-  accept_answer(nl_addr_parse(text.c_str(), AF_INET, &address), "address " + text);
+  accept_answer(nl_addr_parse(text.c_str(), AF_UNSPEC, &address), "address " + text);
   return PlainAddress(address);
 }
 
@@ -46,6 +47,31 @@ Address interface_address(int index, const std::string& text) {
   rtnl_addr_set_ifindex(address.get(), index);
   accept_answer(rtnl_addr_set_local(address.get(), parse_address(text).get()), "address " + text);
   return address;
+}
+
+// Copies: the caller releases each.
+std::vector<rtnl_addr*> addresses_of(nl_sock* socket, int index) {
+  struct Search {
+    int index;
+    std::vector<rtnl_addr*> found;
+  } search{index, {}};
+  nl_cache* all = nullptr;
+  accept_answer(rtnl_addr_alloc_cache(socket, &all), "addresses");
+  const auto collect = [](nl_object* object, void* context) {
+    auto& into = *static_cast<Search*>(context);
+    if (rtnl_addr_get_ifindex(reinterpret_cast<rtnl_addr*>(object)) != into.index) return;
+    into.found.push_back(reinterpret_cast<rtnl_addr*>(nl_object_clone(object)));
+  };
+  nl_cache_foreach(all, collect, &search);
+  nl_cache_free(all);
+  return search.found;
+}
+
+std::string text_of(rtnl_addr* address) {
+  char text[INET6_ADDRSTRLEN] = {};
+  nl_addr* local = rtnl_addr_get_local(address);
+  ::inet_ntop(rtnl_addr_get_family(address), nl_addr_get_binary_addr(local), text, sizeof text);
+  return text;
 }
 
 }  // namespace
@@ -99,6 +125,16 @@ void Links::add_address(const std::string& name, const std::string& address) {
                 "add " + address + " to " + name);
 }
 
+void Links::remove_address(const std::string& name, const std::string& address) {
+  const int index = index_of(name);
+  for (rtnl_addr* found : addresses_of(socket_, index)) {
+    const Address owned(found);
+    if (text_of(found) == address) {
+      accept_answer(rtnl_addr_delete(socket_, found, 0), "remove " + address + " from " + name);
+    }
+  }
+}
+
 void Links::add_default_route(const std::string& gateway) {
   const Route route(rtnl_route_alloc());
   accept_answer(rtnl_route_set_dst(route.get(), parse_address("0.0.0.0/0").get()), "default route");
@@ -116,23 +152,12 @@ bool Links::is_running(const std::string& name) {
 }
 
 std::map<std::string, std::uint32_t> Links::addresses(const std::string& name) {
-  struct Search {
-    int index;
-    std::map<std::string, std::uint32_t> found;
-  } search{index_of(name), {}};
-  nl_cache* all = nullptr;
-  accept_answer(rtnl_addr_alloc_cache(socket_, &all), "addresses of " + name);
-  const auto collect = [](nl_object* object, void* context) {
-    auto* address = reinterpret_cast<rtnl_addr*>(object);
-    auto& into = *static_cast<Search*>(context);
-    if (rtnl_addr_get_ifindex(address) != into.index || rtnl_addr_get_family(address) != AF_INET) return;
-    char text[INET_ADDRSTRLEN] = {};
-    ::inet_ntop(AF_INET, nl_addr_get_binary_addr(rtnl_addr_get_local(address)), text, sizeof text);
-    into.found[text] = rtnl_addr_get_valid_lifetime(address);
-  };
-  nl_cache_foreach(all, collect, &search);
-  nl_cache_free(all);
-  return search.found;
+  std::map<std::string, std::uint32_t> result;
+  for (rtnl_addr* found : addresses_of(socket_, index_of(name))) {
+    const Address owned(found);
+    result[text_of(found)] = rtnl_addr_get_valid_lifetime(found);
+  }
+  return result;
 }
 
 int Links::index_of(const std::string& name) {

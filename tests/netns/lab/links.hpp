@@ -26,11 +26,13 @@ class Links {
   void set_up(const std::string& name) { set_state(name, true); }
   // The other end of a veth pair loses its carrier, as if the cable were pulled.
   void set_down(const std::string& name) { set_state(name, false); }
-  // "192.168.2.3/24"
+  // "192.168.2.3/24", "fe80::1/64"
   void add_address(const std::string& name, const std::string& address);
+  // Every address of the interface with this host part, "192.168.2.100"; nothing if there is none.
+  void remove_address(const std::string& name, const std::string& address);
   void add_default_route(const std::string& gateway);
   bool is_running(const std::string& name);
-  // The IPv4 addresses of an interface (without prefix length), each with the seconds the kernel keeps it.
+  // The addresses of an interface (without prefix length), each with the seconds the kernel keeps it.
   std::map<std::string, std::uint32_t> addresses(const std::string& name);
 
  private:

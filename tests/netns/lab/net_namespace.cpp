@@ -21,15 +21,24 @@ UniqueFd namespace_of_this_thread() {
 
 }  // namespace
 
-NetNamespace NetNamespace::create() {
+NetNamespace NetNamespace::create(Ipv6 ipv6) {
   const UniqueFd home = namespace_of_this_thread();
   checked(::unshare(CLONE_NEWNET), "make a network namespace (root?)");
   UniqueFd made = namespace_of_this_thread();
   checked(::setns(home.get(), CLONE_NEWNET), "return to the lab's network namespace");
   NetNamespace space(std::move(made));
   for (const char* which : {"all", "default", "lo"}) {
-    set_sysctl(space, std::string("net/ipv6/conf/") + which + "/disable_ipv6", "1");
+    const std::string settings = std::string("net/ipv6/conf/") + which;
+    if (ipv6 == Ipv6::off) {
+      set_sysctl(space, settings + "/disable_ipv6", "1");
+    } else {
+      set_sysctl(space, settings + "/accept_dad", "0");
+      set_sysctl(space, settings + "/accept_ra", "0");
+      set_sysctl(space, settings + "/router_solicitations", "0");
+    }
   }
+  // Without an address of the kernel's making: link-local addresses are given, so that they have an order.
+  if (ipv6 == Ipv6::on) set_sysctl(space, "net/ipv6/conf/default/addr_gen_mode", "1");
   Links(space).set_up("lo");
   return space;
 }

@@ -9,10 +9,14 @@
 
 namespace ftfw::lab {
 
+// The reference network has no IPv6, and a kernel that speaks it by itself disturbs captures: off by default.
+// On means: no duplicate address detection, no address that the kernel makes up.
+enum class Ipv6 { off, on };
+
 class NetNamespace {
  public:
-  // Needs CAP_SYS_ADMIN. The loopback interface is up, IPv6 is off (the reference network has none).
-  static NetNamespace create();
+  // Needs CAP_SYS_ADMIN. The loopback interface is up.
+  static NetNamespace create(Ipv6 ipv6 = Ipv6::off);
 
   int fd() const { return fd_.get(); }
   // The inode, by which /proc/PID/ns/net names it.

@@ -138,7 +138,16 @@ void Scenario::expect_closed(Node primary, const std::vector<std::uint16_t>& por
     const bool left = wait_until(
         kCloseSeen,
         [&] { return state_of_client_port(lab_, primary, port).value_or("gone") != "ESTABLISHED"; }, 20ms);
-    expect(left, fmt::format("{} of port {} ends ESTABLISHED on {}", how, port, name_of(primary)));
+    // What it takes to tell a packet that never came from one that the kernel did not believe.
+    const std::string evidence =
+        left ? ""
+             : "\n" +
+                   lab_.run(primary, {"conntrack", "-L", "-p", "tcp", "--sport", std::to_string(port)})
+                       .output +
+                   lab_.run(primary, {"conntrack", "-S"}).output +
+                   lab_.run(Node::server, {"ss", "-tn", "dst", std::string(kOutsideVirtualAddress)}).output;
+    expect(left,
+           fmt::format("{} of port {} ends ESTABLISHED on {}{}", how, port, name_of(primary), evidence));
   }
 }
 

@@ -12,6 +12,7 @@
 
 #include "appliance/key_command.hpp"
 #include "appliance/machine.hpp"
+#include "config/load.hpp"
 #include "tests/unit/config/temporary_directory.hpp"
 
 namespace ftfw {
@@ -84,6 +85,44 @@ TEST_CASE("a missing interface is one warning and a missing key another") {
   CHECK(outcome.text.find("no interface lo ") == std::string::npos);
 }
 
+// Names an interface for each reason that there is.
+config::Config config_of_many_interfaces() {
+  std::string text = fitting("insecure = true");
+  text.insert(text.find("[replication]"),
+              "[[sync_group.track_interface]]\ninterface = \"no-such-if0\"\n"
+              "[[sync_group.track_interface]]\ninterface = \"tracked0\"\n"
+              "[[sync_group.route]]\nto = \"10.0.0.0/8\"\ninterface = \"routed0\"\n"
+              "[[sync_group.route]]\nto = \"10.0.0.0/9\"\ninterface = \"tracked0\"\n");
+  const config::Loaded loaded = config::load(text);
+  REQUIRE(loaded.config.has_value());
+  return *loaded.config;
+}
+
+TEST_CASE("a start does without an interface that is only tracked or routed, and without no other") {
+  std::vector<std::string> essential;
+  std::vector<std::string> others;
+
+  const Machine machine{.interfaces = {"lo"}, .addresses = {}};
+  for (const config::InterfaceUse& use : missing_interfaces(config_of_many_interfaces(), machine))
+    (use.essential ? essential : others).push_back(use.name + " for " + use.used_for);
+
+  CHECK(essential == std::vector<std::string>{"no-such-if0 for the outside"});
+  CHECK(others == std::vector<std::string>{"tracked0 for tracking", "routed0 for the route to 10.0.0.0/8"});
+}
+
+TEST_CASE("--check says which missing interface keeps the appliance from starting") {
+  const TemporaryDirectory directory;
+  const Outcome outcome = check(directory.write(
+      "c.toml", fitting("insecure = true") + "[[sync_group.track_interface]]\ninterface = \"no-such-if1\"\n",
+      0600));
+  CHECK(outcome.code == 0);
+  CHECK(
+      outcome.text.find("warning: this machine has no interface no-such-if0 (for the outside): the appliance "
+                        "will not start without it\n") != std::string::npos);
+  CHECK(outcome.text.find("warning: this machine has no interface no-such-if1 (for tracking): it counts as "
+                          "down\n") != std::string::npos);
+}
+
 TEST_CASE("a key file that is unsafe or no key is an error even in --check") {
   const TemporaryDirectory directory;
   const std::string path =
@@ -95,6 +134,23 @@ TEST_CASE("a key file that is unsafe or no key is an error even in --check") {
   CHECK(check(path).code == 2);
   directory.write("key", std::string(64, '0'), 0600);
   CHECK(check(path).code == 0);
+}
+
+TEST_CASE("the next key file is judged like the key file") {
+  const TemporaryDirectory directory;
+  const std::string path = directory.write("c.toml",
+                                           fitting("key_file = \"" + directory.file("key") +
+                                                   "\"\nkey_file_next = \"" + directory.file("next") + "\""),
+                                           0600);
+  directory.write("key", std::string(64, '0'), 0600);
+  CHECK(check(path).code == 0);
+  CHECK(check(path).text.contains("hint: make one with: ftfw-appliance --generate-key " +
+                                  directory.file("next")));
+  directory.write("next", std::string(64, '1'), 0644);
+  CHECK(check(path).code == 2);
+  CHECK(check(path).text.contains("chmod 600 " + directory.file("next")));
+  directory.write("next", std::string(64, '1'), 0600);
+  CHECK_FALSE(check(path).text.contains("next"));
 }
 
 TEST_CASE("a broken file is exit code 2 and a counted summary") {

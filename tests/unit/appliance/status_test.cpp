@@ -51,6 +51,39 @@ TEST_CASE("status JSON is schema 1 and holds the same") {
   CHECK(json["sync_group"]["virtual_routers"][0]["heard_seconds_ago"] == doctest::Approx(1.5));
 }
 
+TEST_CASE("status shows every dedicated link, the kernel's events and what the kernel does wrong") {
+  const Instant now{Duration(1h)};
+  StatusBoard board = primary_board(now);
+  board.replication.links = {
+      {.interface = "eth2",
+       .condition = "sound",
+       .carries = true,
+       .cipher = "ECDHE-PSK-CHACHA20-POLY1305",
+       .key = "key_file_next",
+       .delivered_percent = 96,
+       .counters = {{"sent", 10}, {"received", 9}, {"malformed", 0}, {"other key", 2}}},
+      {.interface = "eth3",
+       .condition = "no address",
+       .trouble = "192.0.2.1 is not an address of this machine"}};
+  board.replication.capture = {{"read", 1000}, {"lost", 0}, {"overruns", 1}};
+  board.kernel_defects = {"this kernel loses helpers"};
+  const std::string text = render_text(board, now);
+  CHECK(
+      text.contains("link eth2: sound, carries the flows, 96 % delivered, ECDHE-PSK-CHACHA20-POLY1305, "
+                    "key_file_next\n      sent 10, received 9, other key 2\n"));
+  CHECK(text.contains("link eth3: no address (192.0.2.1 is not an address of this machine)\n"));
+  CHECK(text.contains("events read 1000, lost 0, overruns 1\n"));
+  CHECK(text.contains("kernel       this kernel loses helpers\n"));
+  const auto json = nlohmann::json::parse(render_json(board, now));
+  REQUIRE(json["replication"]["links"].size() == 2);
+  CHECK(json["replication"]["links"][0]["carries"] == true);
+  CHECK(json["replication"]["links"][0]["key"] == "key_file_next");
+  CHECK(json["replication"]["links"][0]["counters"]["other key"] == 2);
+  CHECK(json["replication"]["links"][1]["condition"] == "no address");
+  CHECK(json["replication"]["events"]["overruns"] == 1);
+  CHECK(json["kernel_defects"][0] == "this kernel loses helpers");
+}
+
 TEST_CASE("the board keeps the newest alarms and no more than its limit") {
   StatusBoard board;
   for (std::size_t i = 0; i < StatusBoard::kMaxAlarms + 5; ++i) board.alarm("alarm " + std::to_string(i));

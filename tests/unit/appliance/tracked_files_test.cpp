@@ -44,22 +44,25 @@ TEST_CASE("a tracked file that does not exist counts as 0, what is no file is re
   CHECK_FALSE(read_tracked_file(bench.write("long", std::string(1000, '1'))));
 }
 
-TEST_CASE("values times weights are told when their sum changes") {
+TEST_CASE("values times weights are told when a value changes") {
   Bench bench;
   TrackedFiles files(
       {{.path = bench.write("a", "-20"), .weight = 2}, {.path = bench.path("b"), .weight = -1}},
       bench.reports);
+  CHECK_FALSE(files.has_read());
   files.read();
-  const auto first = bench.reports.take();
-  REQUIRE(first);
-  REQUIRE(std::get_if<PriorityAdjusted>(&*first));
-  CHECK(std::get<PriorityAdjusted>(*first).adjustment == -40);
-  CHECK(std::get<PriorityAdjusted>(*first).why == bench.path("a") + " holds -20");
+  CHECK(files.has_read());
+  CHECK_FALSE(files.reading_since());
+  const auto first = std::get<FilesRead>(bench.reports.take().value());
+  CHECK(first.adjustment == -40);
+  REQUIRE(first.files.size() == 2);
+  CHECK(first.files[0].path == bench.path("a"));
+  CHECK(first.files[0].value == -20);
   files.read();
   CHECK_FALSE(bench.reports.take());
   bench.write("b", "2");
   files.read();
-  CHECK(std::get<PriorityAdjusted>(bench.reports.take().value()).adjustment == -42);
+  CHECK(std::get<FilesRead>(bench.reports.take().value()).adjustment == -42);
 }
 
 TEST_CASE("a tracked file that became unreadable keeps its last value and is told once") {
@@ -70,11 +73,12 @@ TEST_CASE("a tracked file that became unreadable keeps its last value and is tol
   bench.write("a", "five");
   files.read();
   files.read();
-  const auto trouble = bench.reports.take();
-  REQUIRE(trouble);
-  CHECK(std::get<Trouble>(*trouble).text.contains("its last value 5 stays"));
+  CHECK(std::get<Trouble>(bench.reports.take().value()).text.contains("its last value 5 stays"));
+  const auto unreadable = std::get<FilesRead>(bench.reports.take().value());
+  CHECK(unreadable.adjustment == 5);
+  CHECK_FALSE(unreadable.files[0].readable);
   CHECK_FALSE(bench.reports.take());
   bench.write("a", "0");
   files.read();
-  CHECK(std::get<PriorityAdjusted>(bench.reports.take().value()).adjustment == 0);
+  CHECK(std::get<FilesRead>(bench.reports.take().value()).adjustment == 0);
 }

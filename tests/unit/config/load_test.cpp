@@ -118,6 +118,36 @@ TEST_CASE("the reference file gives replication into the standby's kernel") {
   CHECK(replication.expectations);
   CHECK(replication.parked_timeout == 24h);
   CHECK(replication.compare_interval == 60s);
+  CHECK(replication.key_file_next.empty());
+  CHECK(replication.further_links.empty());
+  CHECK(replication.event_buffer_bytes == 64U << 20);
+  CHECK_FALSE(replication.reliable_destroy);
+}
+
+TEST_CASE("further links, a next key and the event buffer are read") {
+  std::string source = reference_text();
+  const std::string before = "[replication]\n";
+  source.insert(source.find(before) + before.size(),
+                "key_file_next = \"/etc/ftfw/next.key\"\n"
+                "event_buffer = \"256 MiB\"\n"
+                "reliable_destroy = true\n");
+  source +=
+      "\n[[replication.link]]\ninterface = \"eth3\"\n"
+      "addresses = { fw-2 = \"fd00::200\", fw-1 = \"fd00::100\" }\n";
+  const Loaded loaded = load(source);
+  REQUIRE(loaded.config.has_value());
+  const Replication& replication = loaded.config->replication;
+  CHECK(replication.key_file_next == "/etc/ftfw/next.key");
+  CHECK(replication.event_buffer_bytes == 256U << 20);
+  CHECK(replication.reliable_destroy);
+  REQUIRE(replication.further_links.size() == 1);
+  CHECK(replication.further_links[0].interface == "eth3");
+  // In the order of the nodes, not of the table.
+  CHECK(replication.further_links[0].addresses == std::vector{ip("fd00::100"), ip("fd00::200")});
+
+  std::string bytes = source;
+  bytes.replace(bytes.find("\"256 MiB\""), 9, "2097152");
+  CHECK(load(bytes).config.value().replication.event_buffer_bytes == 2U << 20);
 }
 
 TEST_CASE("the reference file gives the firewall's objects") {
@@ -261,7 +291,7 @@ TEST_CASE("the example of both families gives what is tracked and what is routed
   CHECK(group.tracked_interfaces[0].weight == -60);
   CHECK(group.tracked_interfaces[0].up_delay == 2s);
   REQUIRE(group.tracked_files.size() == 1);
-  CHECK(group.tracked_files[0].path == "/run/ftfw/maintenance");
+  CHECK(group.tracked_files[0].path == "/var/lib/ftfw/maintenance");
   CHECK(group.tracked_files[0].weight == -100);
   REQUIRE(group.routes.size() == 2);
   CHECK(group.routes[0].to == net("0.0.0.0/0"));
@@ -287,18 +317,6 @@ TEST_CASE("tracked and routed interfaces are listed with what they are for, thos
   CHECK(use_of("eth0", "the route to ::/0"));
   CHECK(std::ranges::find(uses, "vrrp.62", &InterfaceUse::name) == uses.end());
   CHECK(std::ranges::is_sorted(uses, {}, &InterfaceUse::where));
-}
-
-TEST_CASE("a route may leave by the interface of a virtual MAC, which need not exist yet") {
-  std::string text = example_text("dual-stack.toml");
-  text.replace(text.find("via = \"192.168.0.254\""), 0, "interface = \"vrrp.62\"\n");
-
-  const Loaded loaded = load(text);
-
-  REQUIRE(loaded.config.has_value());
-  CHECK(loaded.config->group.routes.at(0).interface == "vrrp.62");
-  const auto uses = interfaces_used(*loaded.config);
-  CHECK(std::ranges::find(uses, "vrrp.62", &InterfaceUse::name) == uses.end());
 }
 
 TEST_CASE("a default route without a next router is one of IPv4") {

@@ -23,6 +23,16 @@ TEST_CASE("a machine is the node whose replication address it has") {
   CHECK(recognise_node(pair(), machine, "").value() == 1);
 }
 
+TEST_CASE("a machine without it is the node that has its address of a further link") {
+  Config config = pair();
+  config.replication.further_links.push_back(
+      {.interface = "eth3", .addresses = {ip("192.168.101.100"), ip("192.168.101.200")}});
+  CHECK(recognise_node(config, std::vector{ip("192.168.101.200")}, "").value() == 1);
+  CHECK(recognise_node(config, std::vector{ip("192.168.100.100"), ip("192.168.101.100")}, "").value() == 0);
+  CHECK_FALSE(
+      recognise_node(config, std::vector{ip("192.168.100.100"), ip("192.168.101.200")}, "").has_value());
+}
+
 TEST_CASE("--node decides without looking at addresses") {
   CHECK(recognise_node(pair(), {}, "fw-1").value() == 0);
   const std::vector machine{ip("192.168.100.200")};

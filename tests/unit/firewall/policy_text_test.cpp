@@ -158,6 +158,17 @@ to = "192.168.2.3")");
   CHECK(input.find("iifname { \"eth1\", \"eth2\", \"vrrp.eth1\" } tcp dport 22 ") != std::string::npos);
 }
 
+TEST_CASE("the replication of both nodes is accepted on each of its links") {
+  config::Config config = test::config_of("[firewall.input]\n");
+  config.replication.port = 4000;
+  config.replication.further_links = {
+      {.interface = "eth5", .addresses = {*IpAddress::parse("fd05::2"), *IpAddress::parse("fd05::1")}}};
+  const std::string input = test::rules_of(build_ruleset(config, {}), "ftfw_input", "input");
+  CHECK(input.find("iifname \"eth2\" ip saddr { 192.168.100.100, 192.168.100.200 } udp dport 4000 accept\n"
+                   "iifname \"eth5\" ip6 saddr { fd05::1, fd05::2 } udp dport 4000 accept\n") !=
+        std::string::npos);
+}
+
 TEST_CASE("without [firewall.input] there is no table for the firewall itself") {
   const Ruleset ruleset = build_ruleset(test::config_of("[[firewall.allow]]\nprotocol = \"tcp\"\n"), {});
   REQUIRE(ruleset.size() == 1);

@@ -16,7 +16,7 @@ constexpr Instant kStart{1h};
 
 TEST_CASE("a full send goes begin, entries, related ones by level, expectations, and is then drained") {
   FullSend full;
-  full.begin(kStart, 5, 0);
+  full.begin(kStart, 5, {});
   const ConntrackEntry master = tcp_flow(1);
   const ConntrackEntry child = related_flow(master, 2);
   const ConntrackEntry grandchild = related_flow(child, 3);
@@ -25,7 +25,7 @@ TEST_CASE("a full send goes begin, entries, related ones by level, expectations,
   full.add(expectation_of(master));
   full.add(master);
   full.end_dump();
-  CHECK((*full.take_begin() == wire::Message{wire::Begin{5}}));
+  CHECK((*full.take_begin() == wire::Message{wire::Begin{.send = 5}}));
   CHECK_FALSE(full.take_begin().has_value());
   for (const ConntrackEntry& expected : {master, child, grandchild}) {
     CHECK(std::get<wire::Entry>(*full.next(kStart)).entry.key == expected.key);
@@ -39,7 +39,7 @@ TEST_CASE("a full send goes begin, entries, related ones by level, expectations,
 
 TEST_CASE("a dumped entry that events touched is skipped, or carries what they said") {
   FullSend full;
-  full.begin(kStart, 1, 0);
+  full.begin(kStart, 1, {});
   full.add(tcp_flow(1));
   full.add(tcp_flow(2));
   full.add(tcp_flow(3));
@@ -53,7 +53,7 @@ TEST_CASE("a dumped entry that events touched is skipped, or carries what they s
 
 TEST_CASE("more updates than are kept make dumped entries that only fill holes") {
   FullSend full;
-  full.begin(kStart, 1, 0);
+  full.begin(kStart, 1, {});
   ConntrackEntry entry = udp_flow();
   for (std::size_t i = 0; i <= FullSend::kMaxParts; ++i) {
     entry.key.zone = static_cast<std::uint16_t>(i);
@@ -66,11 +66,11 @@ TEST_CASE("more updates than are kept make dumped entries that only fill holes")
 
 TEST_CASE("a paced send goes its burst at once and then at its rate") {
   FullSend full;
-  full.begin(kStart, 1, 1000);
+  full.begin(kStart, 1, {.sent_per_second = 1000});
   for (std::uint16_t i = 0; i < 400; ++i) full.add(udp_flow(i));
   std::uint64_t sent = 0;
   while (full.next(kStart)) ++sent;
-  CHECK(sent == FullSend::kBurst + 1);
+  CHECK(sent == Pace::kBurst + 1);
   CHECK(full.pace_deadline() == kStart + 1ms);
   CHECK(full.next(kStart + 1ms).has_value());
   CHECK_FALSE(full.next(kStart + 1ms).has_value());
@@ -80,7 +80,7 @@ TEST_CASE("too many touched keys void the send") {
   FullSend full;
   ConntrackEvent event{Change::destroyed, udp_flow()};
   CHECK(full.touch(event));
-  full.begin(kStart, 1, 0);
+  full.begin(kStart, 1, {});
   bool fits = true;
   for (std::size_t i = 0; fits && i <= FullSend::kMaxTouched; ++i) {
     event.entry.key.zone = static_cast<std::uint16_t>(i);

@@ -246,3 +246,42 @@ TEST_CASE("a new source only fills holes with what still waits") {
   CHECK(bench.stored(tcp_flow(1).key).tcp->state == TcpState::fin_wait);
   CHECK(bench.kernel.find(tcp_flow(2).key) != nullptr);
 }
+
+TEST_CASE("an expectation whose key another master's holds replaces it, and goes with its own master only") {
+  Bench bench;
+  ConntrackEntry older = tcp_flow(1);
+  ConntrackEntry newer = tcp_flow(2);
+  older.helper = newer.helper = "ftp";
+  Expectation expectation = expectation_of(older);
+  bench.injector.push(Upsert{.entry = older});
+  bench.injector.push(Upsert{.entry = newer});
+  bench.injector.push(PutExpectation{expectation});
+  bench.run();
+  expectation.master = newer.key.original;
+  bench.injector.push(PutExpectation{expectation});
+  bench.run();
+  bench.injector.push(Destroy{.key = older.key});
+  bench.run();
+  REQUIRE(bench.kernel.expectations().size() == 1);
+  CHECK(bench.kernel.expectations().begin()->second.master == newer.key.original);
+}
+
+TEST_CASE(
+    "what a compare saw is confirmed and renewed when it half ran out, what it did not see is forgotten") {
+  Bench bench;
+  bench.injector.push(Upsert{.entry = tcp_flow(1)});
+  bench.injector.push(Upsert{.entry = tcp_flow(2)});
+  bench.run();
+  bench.injector.push(Mark{.kind = Mark::Kind::compare});
+  bench.run();
+  ConntrackEntry seen = bench.stored(tcp_flow(1).key);
+  bench.injector.seen(seen, false);
+  CHECK(bench.injector.idle());
+  seen.timeout_s = kParked / 2 - 1;
+  bench.injector.seen(seen, false);
+  bench.run();
+  CHECK(bench.counters.renewed == 1);
+  CHECK(bench.injector.confirmed(seen.key, bench.injector.generation()));
+  bench.injector.forget_older_than(bench.injector.generation());
+  CHECK(bench.injector.indexed() == 1);
+}

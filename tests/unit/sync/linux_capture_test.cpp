@@ -1,11 +1,13 @@
 // Capture against the real kernel: what it sees, what it does not see, and that a loss is noticed.
 #include <doctest/doctest.h>
 
+#include <poll.h>
+
 #include <cstdlib>
 
-#include "sync/linux/capture.hpp"
 #include "sync/linux/kernel_facts.hpp"
 #include "tests/unit/sync/linux_entries.hpp"
+#include "tests/unit/sync/linux_events.hpp"
 #include "tests/unit/sync/linux_namespace.hpp"
 
 namespace ftfw::sync {
@@ -13,34 +15,12 @@ namespace {
 
 using namespace testing;
 
-Capture open_capture(CaptureSettings settings) {
-  auto capture = Capture::open(settings);
-  REQUIRE_MESSAGE(capture.has_value(), capture.error().text);
-  return std::move(*capture);
-}
-
-// Events are delivered inside the system call that causes them, so what is there now is all there is.
-std::vector<Event> all_events(Capture& capture) {
-  std::vector<Event> events;
-  for (;;) {
-    const auto captured = capture.read();
-    REQUIRE(captured.has_value());
-    CHECK_FALSE(captured->overrun);
-    if (captured->events.empty()) return events;
-    events.insert(events.end(), captured->events.begin(), captured->events.end());
-  }
-}
-
-const ConntrackEvent& conntrack(const Event& event) {
-  return std::get<ConntrackEvent>(event);
-}
-
 TEST_CASE("another socket's create, update and destroy arrive in order, with what they carry") {
   NetworkNamespace space;
   if (!space) return;
   ConntrackTable injector = open_table();
   ConntrackTable other = open_table();
-  Capture capture = open_capture({.ignore_port_id = injector.port_id()});
+  Capture capture = open_capture({.filter = {.ignore_port_id = injector.port_id()}});
   ConntrackEntry entry = tcp_entry();
   entry.reply.destination = address("192.168.0.100");
   entry.mark = 9;
@@ -65,7 +45,7 @@ TEST_CASE("own injections never arrive, conntracks and expectations alike") {
   NetworkNamespace space;
   if (!space) return;
   ConntrackTable injector = open_table();
-  Capture capture = open_capture({.ignore_port_id = injector.port_id()});
+  Capture capture = open_capture({.filter = {.ignore_port_id = injector.port_id()}});
   ConntrackEntry entry = plain_entry(tuple(IPPROTO_TCP, "192.168.2.3", 40'000, "192.168.0.3", 21));
   entry.tcp = TcpInfo{.state = TcpState::established};
   entry.helper = "ftp";
@@ -141,6 +121,60 @@ TEST_CASE("a burst of 20,000 events is not lost in the default buffer") {
   }
   REQUIRE(apply(other, operations).empty());
   CHECK(all_events(capture).size() == 20'000);
+}
+
+std::size_t destroys_after_overrun(bool reliable) {
+  constexpr std::size_t kEntries = 2000;
+  // As the daemon does: an entry that nobody listened to when it was made has no events otherwise.
+  output_of("echo 1 > /proc/sys/net/netfilter/nf_conntrack_events");
+  ConntrackTable other = open_table();
+  std::vector<Operation> creates;
+  std::vector<Operation> deletes;
+  for (std::uint16_t i = 0; i < kEntries; ++i) {
+    const ConntrackEntry entry = tcp_entry(i);
+    creates.push_back({.id = i, .action = CreateConntrack{entry}});
+    deletes.push_back({.id = i, .action = DeleteConntrack{entry.key}});
+  }
+  REQUIRE(apply(other, creates).empty());
+  Capture capture = open_capture({.receive_buffer_bytes = 64 << 10, .reliable_destroy = reliable});
+  REQUIRE(apply(other, deletes).empty());
+  CHECK(capture.buffer().lost_events > 0);
+  std::size_t destroyed = 0;
+  // The kernel begins to try again after a second (nf_conntrack_ecache.c).
+  pollfd wait{capture.fd(), POLLIN, 0};
+  constexpr int kQuietMs = 2500;
+  while (destroyed < kEntries && ::poll(&wait, 1, kQuietMs) > 0) {
+    const auto captured = capture.read();
+    REQUIRE(captured.has_value());
+    for (const Event& event : captured->events) {
+      if (conntrack(event).change == Change::destroyed) ++destroyed;
+    }
+  }
+  CHECK(capture.counters().overruns > 0);
+  return destroyed;
+}
+
+TEST_CASE("destroy events that did not fit come later if they are asked to be reliable, and never if not") {
+  NetworkNamespace space;
+  if (!space) return;
+  CHECK(destroys_after_overrun(true) == 2000);
+  CHECK(destroys_after_overrun(false) < 2000);
+}
+
+TEST_CASE("the buffer's figures: its size, what waits in it, what was lost") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable other = open_table();
+  Capture capture = open_capture({.receive_buffer_bytes = 1 << 20});
+  CHECK(capture.buffer().size_bytes == 2U << 20);
+  CHECK(capture.buffer().used_bytes == 0);
+  CHECK(capture.buffer().lost_events == 0);
+  for (std::uint16_t i = 0; i < 100; ++i) REQUIRE(create(other, tcp_entry(i)) == 0);
+  const CaptureBuffer waiting = capture.buffer();
+  CHECK(waiting.used_bytes > 0);
+  MESSAGE("one event costs ", waiting.used_bytes / 100, " bytes of the buffer");
+  CHECK(all_events(capture).size() == 100);
+  CHECK(capture.buffer().used_bytes == 0);
 }
 
 TEST_CASE("the kernel's timeouts are read, and normal for an entry by its state") {

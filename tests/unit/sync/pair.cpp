@@ -110,12 +110,13 @@ void Pair::feed(std::size_t i) {
     node.engine->on_applied(now, applied.refusals);
   }
   if (node.dump && node.engine->ready_for_dump()) {
-    const auto piece = node.kernel.dump(node.dump->cursor, static_cast<std::size_t>(1 + chance(16)));
+    const auto piece = node.kernel.dump(node.dump->cursor,
+                                        1 + static_cast<std::size_t>(chance(static_cast<int>(dump_piece))));
     const std::uint64_t id = node.dump->id;
     node.engine->on_dump(now, id, piece.entries, piece.expectations);
     if (piece.last) {
       node.dump.reset();
-      node.engine->on_dump_end(now, id, chance(20) != 0);
+      node.engine->on_dump_end(now, id, chance(20) != 0 || !dumps_fail);
     }
   }
   if (const auto deadline = node.engine->next_deadline(); deadline && *deadline <= now)

@@ -71,6 +71,8 @@ class Pair {
   std::array<Node, 2> nodes;
   Network network;
   std::uint64_t epoch = 0;
+  std::size_t dump_piece = 16;  // entries a dump reads at most in 1 ms
+  bool dumps_fail = true;       // one in 20
 
   ConntrackEntry new_flow();
 

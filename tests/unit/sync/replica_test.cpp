@@ -17,7 +17,7 @@ struct Bench {
   Filter filter{settings};
   Counters counters;
   Injector injector{86'400, counters};
-  Replica replica{filter, injector, counters};
+  Replica replica{settings, filter, injector, counters};
   Bench() { replica.start(kStart); }
 };
 
@@ -53,7 +53,7 @@ TEST_CASE("what the peer must not send is dropped and counted") {
   Settings settings;
   settings.protocols = {IPPROTO_TCP};
   const Filter only_tcp(settings);
-  Replica replica(only_tcp, bench.injector, bench.counters);
+  Replica replica(settings, only_tcp, bench.injector, bench.counters);
   replica.on_message(1, 1, wire::Entry{.entry = udp_flow()});
   replica.on_message(1, 1, wire::Destroyed{udp_flow().key});
   CHECK(bench.counters.uncovered == 2);

@@ -57,9 +57,18 @@ TEST_CASE("every message comes back as it was") {
   check_round_trip(wire::Destroyed{.key = {.original = tcp_flow().key.original, .zone = 3}});
   check_round_trip(wire::Expected{expectation_of(tcp_flow())});
   check_round_trip(wire::ExpectedDestroyed{expectation_of(tcp_flow()).key});
-  check_round_trip(wire::Begin{4});
+  check_round_trip(wire::State{.number = 2, .table = {.empty = true, .refused = {.helpers = true}}});
+  check_round_trip(wire::Begin{.send = 4});
+  check_round_trip(wire::Begin{.send = 4, .compare = 3});
   check_round_trip(wire::End{4});
   check_round_trip(wire::FullSendRequest{.restart = true});
+  check_round_trip(
+      wire::CompareBegin{.compare = 1, .salt = 2, .left_out = {.labels = true}, .hurried = true});
+  check_round_trip(wire::CompareReady{1});
+  const std::vector<std::uint32_t> values(wire::kValuesInMessage, 0xdeadbeef);
+  check_round_trip(wire::Digests{.compare = 1, .bits = 20, .first = 5, .values = values});
+  check_round_trip(wire::RangesWanted{.compare = 1, .ranges = values});
+  check_round_trip(wire::RangesWanted{.compare = 1, .last = true, .all = true});
 }
 
 TEST_CASE("SCTP and DCCP states travel with their own protocol only") {
@@ -107,28 +116,54 @@ TEST_CASE("a frame cut anywhere is refused or holds fewer messages, never more")
 
 TEST_CASE("an unknown message is skipped, and unknown fields at the end of a known one") {
   ByteVector body{200, 0, 0, 3, 1, 2, 3};
-  wire::encode(wire::Begin{7}, body);
+  wire::encode(wire::Begin{.send = 7}, body);
   ByteVector longer{7, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 8, 0xff, 0xff};
   body.insert(body.end(), longer.begin(), longer.end());
   const auto frame = wire::decode_frame(wire::encode_frame(header(), body));
   REQUIRE(frame.has_value());
   CHECK(frame->unknown_messages == 1);
   REQUIRE(frame->messages.size() == 2);
-  CHECK((frame->messages[1] == wire::Message{wire::Begin{8}}));
+  CHECK((frame->messages[1] == wire::Message{wire::Begin{.send = 8}}));
 }
 
 TEST_CASE("frames that cannot be are refused") {
   CHECK_FALSE(wire::decode_frame(ByteVector(wire::kMaxFrameBytes + 1)).has_value());
-  ByteVector other_version = frame_of(wire::Begin{1});
+  ByteVector other_version = frame_of(wire::Begin{.send = 1});
   other_version[0] = 2;
   CHECK_FALSE(wire::decode_frame(other_version).has_value());
-  ByteVector many_words = frame_of(wire::Begin{1});
+  ByteVector many_words = frame_of(wire::Begin{.send = 1});
   many_words[1] = 5;
   CHECK_FALSE(wire::decode_frame(many_words).has_value());
   CHECK_FALSE(wire::decode_frame(wire::encode_frame({.instance = 0}, {})).has_value());
+  CHECK_FALSE(
+      wire::decode_frame(frame_of(wire::Digests{.compare = 1, .bits = 21, .values = {1}})).has_value());
+  CHECK_FALSE(wire::decode_frame(frame_of(wire::Digests{.compare = 1, .bits = 1, .first = 2, .values = {1}}))
+                  .has_value());
+  CHECK_FALSE(wire::decode_frame(frame_of(wire::Digests{.compare = 1, .bits = 1})).has_value());
   wire::Hello backwards{.version_min = 2, .version_max = 1, .node = "x"};
   CHECK_FALSE(wire::decode_frame(frame_of(backwards)).has_value());
   ConntrackEntry scale = tcp_flow();
   scale.tcp->window_scale_reply = 15;
   CHECK_FALSE(wire::decode_frame(frame_of(wire::Entry{.entry = scale})).has_value());
+}
+
+TEST_CASE(
+    "a state without what older versions do not send is taken as that of a table with something in it") {
+  ByteVector body;
+  wire::encode(wire::State{.number = 1, .table = {.empty = true}}, body);
+  body.pop_back();
+  --body[3];
+  const auto frame = wire::decode_frame(wire::encode_frame(header(), body));
+  REQUIRE(frame.has_value());
+  CHECK_FALSE(std::get<wire::State>(frame->messages.at(0)).table.empty);
+}
+
+TEST_CASE("digests, byte by byte; values that are not all there are refused") {
+  ByteVector body;
+  wire::encode(wire::Digests{.compare = 7, .bits = 2, .first = 1, .values = {0xa1a2a3a4, 5}}, body);
+  CHECK(body == ByteVector{12, 0, 0, 23, 0, 0,    0,    0,    0,    0, 0, 7, 2, 0,
+                           0,  0, 1, 0,  2, 0xa1, 0xa2, 0xa3, 0xa4, 0, 0, 0, 5});
+  body.pop_back();
+  --body[3];
+  CHECK_FALSE(wire::decode_frame(wire::encode_frame(header(), body)).has_value());
 }

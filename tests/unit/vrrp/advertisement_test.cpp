@@ -29,7 +29,7 @@ Advertisement version_2_pass() {
 }
 
 ByteVector encoded(const Advertisement& advertisement) {
-  return encode(advertisement, kSource, multicast_group_ipv4());
+  return encode(advertisement, kSource, multicast_group(Family::ipv4));
 }
 
 // Sums a changed PDU anew (message only), so that the change itself is what is judged.
@@ -46,7 +46,7 @@ void repair_checksum(ByteVector& pdu) {
 
 std::optional<DecodeError> error_of(ByteVector pdu, bool repair = true) {
   if (repair && pdu.size() >= 8) repair_checksum(pdu);
-  const auto decoded = decode(pdu, kSource, multicast_group_ipv4());
+  const auto decoded = decode(pdu, kSource, multicast_group(Family::ipv4));
   if (decoded) return std::nullopt;
   return decoded.error();
 }
@@ -60,10 +60,12 @@ ByteVector changed(ByteVector pdu, std::size_t offset, std::uint8_t value) {
 
 TEST_CASE("an advertisement round-trips in version 2, with and without password, and in version 3") {
   for (Advertisement advertisement : {version_3(), version_2_pass()}) {
-    CHECK(decode(encoded(advertisement), kSource, multicast_group_ipv4())->advertisement == advertisement);
+    CHECK(decode(encoded(advertisement), kSource, multicast_group(Family::ipv4))->advertisement ==
+          advertisement);
     advertisement.pass.reset();
     advertisement.priority = 0;
-    CHECK(decode(encoded(advertisement), kSource, multicast_group_ipv4())->advertisement == advertisement);
+    CHECK(decode(encoded(advertisement), kSource, multicast_group(Family::ipv4))->advertisement ==
+          advertisement);
   }
 }
 
@@ -82,17 +84,34 @@ TEST_CASE("an IPv6 advertisement of version 3 round-trips, always with the pseud
   CHECK(decode(pdu, source, destination).error() == DecodeError::bad_checksum);
 }
 
+TEST_CASE("a checksum form that the version or the family does not have is not sent") {
+  const Advertisement two = version_2_pass();
+  CHECK(encode(two, kSource, multicast_group(Family::ipv4), ChecksumForm::pseudo_header) ==
+        encode(two, kSource, multicast_group(Family::ipv4), ChecksumForm::message_only));
+  Advertisement six = version_3();
+  six.addresses = {ip("fe80::100")};
+  CHECK(encode(six, ip("fe80::1"), ip("ff02::12"), ChecksumForm::message_only) ==
+        encode(six, ip("fe80::1"), ip("ff02::12"), ChecksumForm::pseudo_header));
+}
+
+TEST_CASE("sent to the group, the pseudo-header with the group is the ordinary one") {
+  const ByteVector pdu =
+      encode(version_3(), kSource, multicast_group(Family::ipv4), ChecksumForm::pseudo_header_of_group);
+  CHECK(decode(pdu, kSource, multicast_group(Family::ipv4))->checksum == ChecksumForm::pseudo_header);
+  CHECK(decode(pdu, kSource, ip("192.0.2.253"))->checksum == ChecksumForm::pseudo_header_of_group);
+}
+
 TEST_CASE("intervals at both ends of the version 3 range and of the version 2 range round-trip") {
   for (const Duration interval : {Duration(10ms), Duration(100ms), Duration(40950ms)}) {
     Advertisement advertisement = version_3();
     advertisement.interval = interval;
-    CHECK(decode(encoded(advertisement), kSource, multicast_group_ipv4())->advertisement.interval ==
+    CHECK(decode(encoded(advertisement), kSource, multicast_group(Family::ipv4))->advertisement.interval ==
           interval);
   }
   for (const Duration interval : {Duration(1s), Duration(255s)}) {
     Advertisement advertisement = version_2_pass();
     advertisement.interval = interval;
-    CHECK(decode(encoded(advertisement), kSource, multicast_group_ipv4())->advertisement.interval ==
+    CHECK(decode(encoded(advertisement), kSource, multicast_group(Family::ipv4))->advertisement.interval ==
           interval);
   }
 }
@@ -102,7 +121,7 @@ TEST_CASE("the reserved bits of version 3 are sent as zero and ignored when rece
   CHECK((pdu[4] & 0xf0) == 0);
   pdu[4] |= 0xf0;
   repair_checksum(pdu);
-  CHECK(decode(pdu, kSource, multicast_group_ipv4())->advertisement.interval == Duration(1s));
+  CHECK(decode(pdu, kSource, multicast_group(Family::ipv4))->advertisement.interval == Duration(1s));
 }
 
 TEST_CASE("every malformed class is told apart") {
@@ -138,7 +157,7 @@ TEST_CASE("a packet cut anywhere is refused") {
   for (const ByteVector& whole : {encoded(version_3()), encoded(version_2_pass())}) {
     for (std::size_t size = 0; size < whole.size(); ++size) {
       const ByteVector cut(whole.begin(), whole.begin() + static_cast<std::ptrdiff_t>(size));
-      CHECK_FALSE(decode(cut, kSource, multicast_group_ipv4()));
+      CHECK_FALSE(decode(cut, kSource, multicast_group(Family::ipv4)));
     }
   }
 }
@@ -148,12 +167,13 @@ TEST_CASE("any single wrong bit is noticed by the checksum or the checks before 
   for (std::size_t bit = 0; bit < good.size() * 8; ++bit) {
     ByteVector bad = good;
     bad[bit / 8] ^= static_cast<std::uint8_t>(1 << bit % 8);
-    CHECK_FALSE(decode(bad, kSource, multicast_group_ipv4()));
+    CHECK_FALSE(decode(bad, kSource, multicast_group(Family::ipv4)));
   }
 }
 
 TEST_CASE("255 addresses fit") {
   Advertisement advertisement = version_2_pass();
   advertisement.addresses.assign(255, ip("192.0.2.1"));
-  CHECK(decode(encoded(advertisement), kSource, multicast_group_ipv4())->advertisement == advertisement);
+  CHECK(decode(encoded(advertisement), kSource, multicast_group(Family::ipv4))->advertisement ==
+        advertisement);
 }

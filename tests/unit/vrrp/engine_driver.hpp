@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "vrrp/advertisement.hpp"
@@ -61,19 +62,19 @@ struct Sent {
 };
 
 struct Driver {
-  explicit Driver(vrrp::Settings settings) : engine(std::move(settings)) {}
+  explicit Driver(vrrp::Settings settings, std::uint8_t own_host = 1)
+      : engine(std::move(settings)), host(own_host) {}
 
   bool is_ipv4(std::size_t router) const {
     return engine.settings().routers.at(router).family() == Family::ipv4;
   }
-  IpAddress own_address(std::size_t router) const {
-    if (!is_ipv4(router)) return ip("fe80::1");
-    return ip(router == 0 ? "192.168.2.1" : "192.168.0.1");
+  IpAddress address(std::size_t router, std::uint8_t of_host) const {
+    if (!is_ipv4(router))
+      return IpAddress::ipv6({0xfe, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, of_host});
+    return IpAddress::ipv4({192, 168, static_cast<std::uint8_t>(router == 0 ? 2 : 0), of_host});
   }
-  IpAddress peer_address(std::size_t router) const {
-    if (!is_ipv4(router)) return ip("fe80::2");
-    return ip(router == 0 ? "192.168.2.2" : "192.168.0.2");
-  }
+  IpAddress own_address(std::size_t router) const { return address(router, host); }
+  IpAddress peer_address(std::size_t router) const { return address(router, host == 1 ? 2 : 1); }
   // Where the peer sends to.
   IpAddress destination(std::size_t router) const {
     const vrrp::RouterSettings& settings = engine.settings().routers.at(router);
@@ -189,9 +190,47 @@ struct Driver {
   vrrp::State state() const { return engine.state(); }
 
   vrrp::Engine engine;
+  std::uint8_t host;  // 1 or 2: the last number of its addresses
   Instant now{1000s};
   std::vector<vrrp::Output> all;
   std::vector<Sent> sent;
+};
+
+// Two nodes on networks without loss or delay.
+struct Pair {
+  Pair(vrrp::Settings first, vrrp::Settings second) : a(std::move(first), 1), b(std::move(second), 2) {}
+
+  void start() {
+    a.started();
+    b.started();
+    exchange();
+  }
+  void advance(Duration duration) {
+    const Instant end = a.now + duration;
+    for (;;) {
+      exchange();
+      const auto due = vrrp::earlier(a.engine.next_deadline(), b.engine.next_deadline());
+      if (!due || *due > end) break;
+      a.advance(std::max(*due, a.now) - a.now);
+      b.advance(std::max(*due, b.now) - b.now);
+    }
+    a.advance(end - a.now);
+    b.advance(end - b.now);
+  }
+  // Everything sent since the last time arrives, answers included.
+  void exchange() {
+    while (!a.sent.empty() || !b.sent.empty()) {
+      deliver(a, b);
+      deliver(b, a);
+    }
+  }
+  static void deliver(Driver& from, Driver& to) {
+    const std::vector<Sent> packets = std::exchange(from.sent, {});
+    for (const Sent& one : packets) to.receive(one.advertisement, one.router, from.own_address(one.router));
+  }
+
+  Driver a;  // 192.168.2.1, 192.168.0.1
+  Driver b;  // 192.168.2.2, 192.168.0.2
 };
 
 }  // namespace ftfw::test

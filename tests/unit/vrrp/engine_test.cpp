@@ -329,51 +329,6 @@ TEST_CASE("role backup never claims, whatever happens") {
   CHECK(node.sent.empty());
 }
 
-TEST_CASE("an active node that slept longer than the others wait gives up its claim and listens") {
-  Driver node(two_legs());
-  node.active();
-  node.sleep(3100ms);
-  CHECK(node.state() == State::backup);
-  CHECK(node.last_cause() == Cause{Kind::lateness});
-  CHECK(node.sent.empty());
-  CHECK(node.notices() == std::vector{NoticeKind::lateness});
-  node.advance(kDown);
-  CHECK(node.state() == State::active);
-}
-
-TEST_CASE("an active node that slept less goes on") {
-  Driver node(two_legs());
-  node.active();
-  node.sleep(2500ms);  // the last advertisement is 0.39 s old at the start
-  CHECK(node.state() == State::active);
-  CHECK(node.sent.size() == 2);
-  CHECK(*node.engine.next_deadline() == node.now + 1s);
-}
-
-TEST_CASE("lateness is noticed on a packet too, and the packet is judged as backup") {
-  Driver node(two_legs());
-  node.active();
-  node.now += 10s;
-  node.hear(50);
-  CHECK(node.state() == State::backup);
-  CHECK(node.sent.empty());
-}
-
-TEST_CASE("a backup that slept listens once more before it claims") {
-  Driver node(two_legs());
-  node.started();
-  node.hear_for(2s, 200);
-  node.sleep(60s);
-  CHECK(node.state() == State::backup);
-  node.hear(200, 0);  // it was waiting in the socket
-  node.hear(200, 1);
-  node.advance(2s);
-  CHECK(node.state() == State::backup);
-
-  node.sleep(60s);
-  CHECK(node.state() == State::active);  // no grace twice: a machine that is always late still takes over
-}
-
 TEST_CASE("equal priorities whose addresses are ordered differently on each leg settle on one Active node") {
   Driver winner(two_legs());  // 192.168.2.1 and 192.168.0.1
   winner.active();
@@ -398,30 +353,6 @@ TEST_CASE("an active peer is reported when it is first heard, and again after a 
   CHECK(node.state() == State::active);
   node.hear(200);
   CHECK(node.outputs<ActivePeerHeard>().size() == 2);
-}
-
-TEST_CASE("mismatches of version, password and addresses are told once and name the other side") {
-  Driver node(version_2(two_legs()));
-  node.started();
-  for (int i = 0; i < 50; ++i) {
-    Advertisement advertisement = node.advertisement(200);
-    advertisement.version = 3;
-    node.receive(advertisement);
-    advertisement = node.advertisement(200);
-    advertisement.pass.reset();
-    node.receive(advertisement);
-    advertisement = node.advertisement(200);
-    advertisement.addresses = {ip("10.0.0.1")};
-    node.receive(advertisement);
-    node.advance(1s);
-  }
-  CHECK(node.notices() == std::vector{NoticeKind::version_mismatch, NoticeKind::authentication_mismatch,
-                                      NoticeKind::duplicate_id});
-  for (const Notice& notice : node.outputs<Notice>()) {
-    CHECK(notice.text.find("192.168.2.2") != std::string::npos);
-    CHECK(notice.text.find("VI_1 (eth1)") != std::string::npos);
-    CHECK(notice.text.find("papas") == std::string::npos);
-  }
 }
 
 TEST_CASE("the rhythm of advertisements does not drift with late wake-ups") {

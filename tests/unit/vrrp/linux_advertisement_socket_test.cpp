@@ -27,7 +27,7 @@ TEST_CASE("an advertisement arrives with TTL 255, its source, its destination an
   REQUIRE(packet);
   CHECK(packet->ttl == 255);
   CHECK(packet->source == ip("192.0.2.1"));
-  CHECK(packet->destination == multicast_group_ipv4());
+  CHECK(packet->destination == multicast_group(Family::ipv4));
   CHECK(std::ranges::equal(packet->payload, payload));
   CHECK_FALSE(*receiver->receive());
   CHECK_FALSE(*sender->receive());  // its own packet does not come back

@@ -2,14 +2,17 @@
 #include <arpa/inet.h>
 #include <doctest/doctest.h>
 #include <linux/if_ether.h>
+#include <linux/if_packet.h>
 #include <sys/socket.h>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "tests/unit/vrrp/linux_support.hpp"
 #include "vrrp/announcement.hpp"
 #include "vrrp/linux/announcer.hpp"
+#include "vrrp/linux/ip_packet.hpp"
 
 using namespace ftfw;
 using namespace ftfw::vrrp;
@@ -41,4 +44,29 @@ TEST_CASE("a gratuitous ARP request reaches the other end and moves its neighbou
   }));
   CHECK_FALSE(announcer->send("absent0", frame));
   CHECK_FALSE(announcer->mac_of("absent0"));
+}
+
+TEST_CASE("a frame leaves with the protocol that it carries, and one without a whole header is refused") {
+  if (skipped_without_root()) return;
+  TwoNamespaces network;
+  auto announcer = Announcer::open();
+  REQUIRE(announcer);
+  const UniqueFd capture(::socket(AF_PACKET, SOCK_RAW | SOCK_NONBLOCK | SOCK_CLOEXEC, htons(ETH_P_ALL)));
+  REQUIRE(capture);
+  const MacAddress mac = virtual_router_mac(Family::ipv6, 51);
+  const ByteVector frame =
+      multicast_frame(mac, ip("fe80::1"), ip("ff02::1"), 0, ByteVector{0x88, 0, 0, 0, 0, 0, 0, 0});
+  REQUIRE(announcer->send("left0", frame));
+
+  CHECK(within(3s, [&] {
+    std::array<std::uint8_t, 128> seen{};
+    sockaddr_ll from{};
+    socklen_t from_bytes = sizeof from;
+    const ssize_t got = ::recvfrom(capture.get(), seen.data(), seen.size(), MSG_DONTWAIT,
+                                   reinterpret_cast<sockaddr*>(&from), &from_bytes);
+    return got == static_cast<ssize_t>(frame.size()) &&
+           std::ranges::equal(ByteSpan(seen).first(frame.size()), frame) &&
+           from.sll_protocol == htons(ETH_P_IPV6) && from.sll_pkttype == PACKET_OUTGOING;
+  }));
+  CHECK(announcer->send("left0", ByteSpan(frame).first(13)).error().code == EINVAL);
 }

@@ -91,6 +91,28 @@ TEST_CASE("the link watch reports a deleted interface and its successor as anoth
   CHECK(watch->state(0).index != first);
 }
 
+TEST_CASE("a change that falls into a loss of events, after the loss was noticed, is seen all the same") {
+  if (skipped_without_root()) return;
+  TwoNamespaces network;
+  auto watch = LinkWatch::open({"left0"});
+  auto addresses = VirtualAddresses::open();
+  REQUIRE(watch);
+  REQUIRE(addresses);
+  std::vector<VirtualAddress> many;
+  for (std::uint8_t i = 0; i < 250; ++i) many.push_back({"left0", {IpAddress::ipv4({198, 51, 100, i}), 32}});
+  while (watch->lost_events() == 0) {
+    for (int times = 0; times < 20; ++times) {
+      REQUIRE(addresses->add(many, 60s));
+      REQUIRE(addresses->remove(many));
+    }
+    REQUIRE(watch->read());
+  }
+
+  // The kernel drops everything until the last waiting event has been read.
+  TwoNamespaces::run("ip address delete 192.0.2.1/24 dev left0");
+  CHECK(link_becomes(*watch, [](const LinkState& state) { return !state.ipv4; }));
+}
+
 TEST_CASE("the link watch follows the IPv6 link-local address and leaves out those that cannot be used") {
   if (skipped_without_root()) return;
   TwoNamespaces network;

@@ -4,6 +4,7 @@
 #include <doctest/doctest.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <optional>
 #include <string>
 #include <vector>
@@ -23,6 +24,10 @@ inline bool skipped_without_root() {
 
 inline IpAddress ip(const char* text) {
   return *IpAddress::parse(text);
+}
+
+inline bool succeeds(const std::string& command) {
+  return std::system((command + " >/dev/null 2>&1").c_str()) == 0;
 }
 
 // A leg as the configuration would give it; its family is that of its address.

@@ -1,8 +1,7 @@
-// intervals, notice, settings, output texts and announcement: values in, values out.
+// intervals, notice, priority, links, settings and output texts: values in, values out.
 #include <doctest/doctest.h>
 
 #include "tests/unit/vrrp/engine_driver.hpp"
-#include "vrrp/announcement.hpp"
 #include "vrrp/intervals.hpp"
 
 using namespace ftfw;
@@ -18,6 +17,7 @@ TEST_CASE("skew and down interval of version 2 and 3") {
   CHECK(active_down_interval(2, 80, 3s, 3) == 9687500us);
   CHECK(active_down_interval(3, 100, 100ms, 3) == 360937500ns);
   CHECK(active_down_interval(3, 100, 10ms, 3) == 36093750ns);
+  CHECK(active_down_interval(3, 100, 100ms, 30) == 3060937500ns);
 }
 
 TEST_CASE("a higher priority waits less, for every priority and both versions") {
@@ -36,6 +36,48 @@ TEST_CASE("a notice is told once an episode") {
   for (int i = 0; i < 1000; ++i) CHECK_FALSE(episodes.happens(now += 1s, NoticeKind::version_mismatch));
   CHECK(episodes.happens(now, NoticeKind::address_mismatch));
   CHECK(episodes.happens(now + kNoticeQuiet + 1s, NoticeKind::version_mismatch));
+}
+
+TEST_CASE("a dropped packet is told once a class and episode, and a flood keeps its episode alive") {
+  NoticeEpisodes episodes;
+  Instant now{10s};
+  const Rejected checksum{RejectReason::malformed, DecodeError::bad_checksum};
+  CHECK(episodes.happens(now, checksum));
+  for (int i = 0; i < 10'000; ++i) CHECK_FALSE(episodes.happens(now += 100ms, checksum));
+  CHECK(episodes.happens(now, Rejected{RejectReason::malformed, DecodeError::truncated}));
+  CHECK(episodes.happens(now, Rejected{RejectReason::wrong_ttl}));
+  CHECK_FALSE(episodes.happens(now + kNoticeQuiet, checksum));
+  CHECK(episodes.happens(now + 2 * kNoticeQuiet + 1ns, checksum));
+}
+
+TEST_CASE("the effective priority is the configured one and what is added, never 0 and never the owner's") {
+  CHECK(effective_priority(100, 0, false) == 100);
+  CHECK(effective_priority(100, 50, false) == 150);
+  CHECK(effective_priority(100, -1000, false) == 1);
+  CHECK(effective_priority(100, 1000, false) == 254);
+  CHECK(effective_priority(100, 50, true) == kFloorPriority);
+  CHECK(effective_priority(255, -200, true) == 255);
+}
+
+TEST_CASE("a link with an up-delay is usable after it stayed up for so long, each time anew") {
+  SteadyLink link(5s);
+  const Instant start{100s};
+  link.report(start, true);
+  CHECK_FALSE(link.usable());
+  CHECK(link.usable_from() == start + 5s);
+  link.report(start + 4s, true);  // no news
+  CHECK(link.usable_from() == start + 5s);
+  CHECK_FALSE(link.settle(start + 5s - 1ns));
+  CHECK(link.settle(start + 5s));
+  CHECK(link.usable());
+  CHECK_FALSE(link.settle(start + 6s));
+  link.report(start + 7s, false);
+  CHECK_FALSE(link.usable());
+  CHECK_FALSE(link.usable_from());
+  link.report(start + 8s, true);
+  link.report(start + 12s, false);  // came and went
+  CHECK_FALSE(link.settle(start + 13s));
+  CHECK_FALSE(link.usable());
 }
 
 TEST_CASE("settings are taken from the group, the node and the protocol part of the configuration") {
@@ -67,28 +109,9 @@ TEST_CASE("settings are taken from the group, the node and the protocol part of 
 TEST_CASE("a cause that concerns a leg names it") {
   CHECK(to_string(Cause{Cause::Kind::link_lost, 1}, two_legs()) == "link of VI_2 (eth0) lost");
   CHECK(to_string(Cause{Cause::Kind::silence}, two_legs()) == "no other primary is heard");
-}
-
-TEST_CASE("a gratuitous ARP request is the frame of RFC 826 with sender and target the same address") {
-  const ByteVector frame =
-      gratuitous_arp_request(*MacAddress::parse("12:34:56:78:9a:11"), ip("192.168.2.100"));
-  CHECK(frame == ByteVector{0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x12, 0x34, 0x56, 0x78, 0x9a,
-                            0x11, 0x08, 0x06, 0x00, 0x01, 0x08, 0x00, 0x06, 0x04, 0x00, 0x01,
-                            0x12, 0x34, 0x56, 0x78, 0x9a, 0x11, 192,  168,  2,    100,  0xff,
-                            0xff, 0xff, 0xff, 0xff, 0xff, 192,  168,  2,    100});
-}
-
-TEST_CASE("the first announcement of every address comes before the second of any, in both bursts") {
   Settings settings = two_legs();
-  settings.routers[1].addresses.push_back(ip("192.168.0.101"));
-  const auto schedule =
-      announcement_schedule(settings.routers, {.repeats = 3, .spacing = 20ms, .second_burst = 5s});
-  REQUIRE(schedule.size() == 2 * 3 * 3);
-  CHECK(std::ranges::is_sorted(schedule, {}, &ScheduledAnnouncement::after));
-  for (std::size_t round = 0; round < 6; ++round) {
-    const Duration after = round < 3 ? 20ms * round : 5s + 20ms * (round - 3);
-    CHECK(schedule[round * 3] == ScheduledAnnouncement{after, 0, ip("192.168.2.100")});
-    CHECK(schedule[round * 3 + 1] == ScheduledAnnouncement{after, 1, ip("192.168.0.100")});
-    CHECK(schedule[round * 3 + 2] == ScheduledAnnouncement{after, 1, ip("192.168.0.101")});
-  }
+  settings.tracked_interfaces = {{.interface = "wan", .weight = std::nullopt}};
+  CHECK(to_string(Cause{Cause::Kind::tracked_interface_lost, 0}, settings) == "tracked interface wan lost");
+  CHECK(to_string(Cause{Cause::Kind::tracked_interface_restored, 0}, settings) ==
+        "tracked interface wan restored");
 }

@@ -19,6 +19,16 @@
 
 namespace ftfw::test {
 
+// True as soon as the condition holds; false when it does not within the limit.
+inline bool within(Duration limit, const std::function<bool()>& condition) {
+  const Instant deadline = monotonic_now() + limit;
+  while (!condition()) {
+    if (monotonic_now() > deadline) return false;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));
+  }
+  return true;
+}
+
 class TwoNamespaces {
  public:
   TwoNamespaces() : original_(current()), left_(make()), right_(make()) {
@@ -41,7 +51,8 @@ class TwoNamespaces {
     return function();
   }
 
-  // Makes the pair; again after a test has deleted it.
+  // Makes the pair; again after a test has deleted it. Waits until both ends carry packets: a moment before,
+  // the kernel drops what is sent and reports success.
   void connect() {
     run("ip link add left0 type veth peer name right0");
     run("ip link set right0 netns /proc/" + std::to_string(::getpid()) + "/fd/" +
@@ -51,7 +62,9 @@ class TwoNamespaces {
     in_right([] {
       run("ip address add 192.0.2.2/24 dev right0");
       run("ip link set right0 up");
+      await_carrier("right0");
     });
+    await_carrier("left0");
   }
 
   // fe80::1 on left0 and fe80::2 on right0, usable at once and the only ones.
@@ -70,6 +83,11 @@ class TwoNamespaces {
   }
 
  private:
+  static void await_carrier(const std::string& interface) {
+    const std::string question = "ip link show " + interface + " | grep -q 'state UP'";
+    if (!within(std::chrono::seconds(10), [&] { return std::system(question.c_str()) == 0; }))
+      throw std::runtime_error("no carrier on " + interface);
+  }
   static UniqueFd current() { return UniqueFd(::open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC)); }
   static void enter(const UniqueFd& space) {
     if (::setns(space.get(), CLONE_NEWNET) != 0) std::abort();
@@ -83,15 +101,5 @@ class TwoNamespaces {
   UniqueFd left_;
   UniqueFd right_;
 };
-
-// True as soon as the condition holds; false when it does not within the limit.
-inline bool within(Duration limit, const std::function<bool()>& condition) {
-  const Instant deadline = monotonic_now() + limit;
-  while (!condition()) {
-    if (monotonic_now() > deadline) return false;
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  return true;
-}
 
 }  // namespace ftfw::test
