@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "appliance/machine.hpp"
+#include "config/element_file.hpp"
 #include "config/key_file.hpp"
 #include "config/load.hpp"
 #include "config/node_choice.hpp"
@@ -51,7 +52,7 @@ void check_machine(const config::Config& config, const Options& options, Diagnos
 }
 
 std::vector<Diagnostic> judge(const config::SourceFile& file, const Options& options) {
-  config::Loaded loaded = config::load(file.text);
+  config::Loaded loaded = config::load(file.text, config::read_element_file);
   if (!loaded.config) return loaded.diagnostics;
   DiagnosticList list;
   for (Diagnostic& one : loaded.diagnostics)

@@ -20,6 +20,7 @@
 #include "appliance/failover/translation.hpp"
 #include "appliance/machine.hpp"
 #include "appliance/sysctls.hpp"
+#include "config/element_file.hpp"
 #include "config/key_file.hpp"
 #include "config/load.hpp"
 #include "config/node_choice.hpp"
@@ -49,7 +50,7 @@ std::optional<config::Config> load_configuration(const Options& options, std::os
     err << "ftfw-appliance: " << file.error().text << '\n';
     return std::nullopt;
   }
-  config::Loaded loaded = config::load(file->text);
+  config::Loaded loaded = config::load(file->text, config::read_element_file);
   for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
     err << config::render_text(diagnostic, options.config_path, file->text);
   }

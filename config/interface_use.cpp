@@ -1,8 +1,33 @@
 #include "config/interface_use.hpp"
 
 #include <algorithm>
+#include <string_view>
 
 namespace ftfw::config {
+namespace {
+
+std::string_view name_of(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::allow:
+      return "an allow";
+    case Verdict::deny:
+      return "a deny";
+    case Verdict::reject:
+      return "a reject";
+  }
+  return "a rule";
+}
+
+// Those that the file names, not defaults.
+void add_match(std::vector<InterfaceUse>& uses, const Match& match, std::string_view used_for) {
+  for (const auto* interfaces : {&match.from, &match.to}) {
+    for (const NamedInterface& one : *interfaces) {
+      if (one.where.line != 0) uses.push_back({one.name, std::string(used_for), one.where});
+    }
+  }
+}
+
+}  // namespace
 
 std::vector<InterfaceUse> interfaces_used(const Config& config) {
   std::vector<InterfaceUse> uses;
@@ -30,10 +55,12 @@ std::vector<InterfaceUse> interfaces_used(const Config& config) {
       uses.push_back({flowtable.devices[i], "flowtable " + flowtable.name, flowtable.devices_where[i]});
     }
   }
-  for (const Allow& allow : firewall.allows) {
-    if (allow.from_where.line != 0) uses.push_back({allow.from, "an allow", allow.from_where});
-  }
-  for (const SourceNat& snat : firewall.snats) uses.push_back({snat.out, "a source NAT", snat.out_where});
+  for (const PolicyRule& rule : firewall.rules) add_match(uses, rule.match, name_of(rule.verdict));
+  for (const SourceNat& nat : firewall.snats)
+    add_match(uses, nat.match, nat.masquerade ? "a masquerade" : "a source NAT");
+  for (const DestinationNat& nat : firewall.dnats)
+    add_match(uses, nat.match, nat.to ? "a destination NAT" : "a redirect");
+  for (const PolicyRule& service : firewall.services) add_match(uses, service.match, "a service");
   std::ranges::sort(uses, {}, &InterfaceUse::where);
   return uses;
 }

@@ -62,7 +62,7 @@ void read_schema(Section& root) {
   }
 }
 
-Config read_all(const toml::table& table, DiagnosticList& diagnostics) {
+Config read_all(const toml::table& table, const ReadFile& read_file, DiagnosticList& diagnostics) {
   Section root(table, "the file", Location{}, diagnostics);
   read_schema(root);
   Config config;
@@ -70,7 +70,7 @@ Config read_all(const toml::table& table, DiagnosticList& diagnostics) {
   config.vrrp = read_vrrp(root);
   config.group = read_sync_group(root);
   config.replication = read_replication(root, config.nodes);
-  config.firewall = read_firewall(root);
+  config.firewall = read_firewall(root, read_file);
   const auto on_exit = root.choice({"on_exit", "\"closed\""}, kOnExit);
   if (on_exit) config.on_exit = on_exit->value == 0 ? OnExit::closed : OnExit::open;
   root.finish();
@@ -83,11 +83,11 @@ Config read_all(const toml::table& table, DiagnosticList& diagnostics) {
 
 }  // namespace
 
-Loaded load(std::string_view text) {
+Loaded load(std::string_view text, const ReadFile& read_file) {
   try {
     const toml::table table = toml::parse(text);
     DiagnosticList diagnostics;
-    Config config = read_all(table, diagnostics);
+    Config config = read_all(table, read_file, diagnostics);
     Loaded loaded{std::nullopt, diagnostics.in_file_order()};
     if (diagnostics.has_errors()) {
       std::erase_if(loaded.diagnostics,

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "config/firewall_sections.hpp"
 #include "config/names.hpp"
 #include "config/sections.hpp"
 
@@ -15,9 +16,10 @@ constexpr std::array<ForwardPolicy, 2> kForwardPolicyValues{ForwardPolicy::accep
 constexpr std::array<std::string_view, 3> kFlowtableModes{"auto", "require", "off"};
 constexpr std::array<FlowtableMode, 3> kFlowtableModeValues{FlowtableMode::automatic, FlowtableMode::require,
                                                             FlowtableMode::off};
-constexpr std::array<std::string_view, 1> kFlows{"expected"};
-// Kernel: NF_LOG_PREFIXLEN is 128 with the final zero.
-constexpr std::size_t kMaxLogPrefix = 127;
+constexpr std::array<std::string_view, 3> kFlows{"expected", "established", "rules"};
+constexpr std::array<FlowSelection, 3> kFlowsValues{FlowSelection::expected, FlowSelection::established,
+                                                    FlowSelection::rules};
+constexpr std::array<std::string_view, 2> kEstablished{"last", "first"};
 
 void check_helper_protocol(const Value& value, const Helper& helper, const std::vector<KernelHelper>& known) {
   if (std::ranges::find(known, helper.protocol, &KernelHelper::protocol) != known.end()) return;
@@ -31,7 +33,11 @@ void read_helper_type(Section& section, Helper& helper) {
   const auto value = section.value({"type", "\"ftp\"", Need::required});
   const auto type = value ? value->text("a helper's name in quotes") : std::nullopt;
   const std::vector<KernelHelper> known = kernel_helpers(type ? type->value : "");
-  if (!known.empty()) {
+  if (!known.empty() && !known.front().through.empty()) {
+    value->error(fmt::format("the kernel assigns {} itself, to connections that {} expects", type->value,
+                             known.front().through),
+                 fmt::format("type = \"{}\"", known.front().through));
+  } else if (!known.empty()) {
     helper.type = known.front().name;
     helper.protocol = known.front().protocol;
     helper.port = known.front().port;
@@ -85,7 +91,8 @@ Flowtable read_flowtable(Section& section) {
     flowtable.devices.push_back(device->value);
     flowtable.devices_where.push_back(device->where);
   }
-  section.choice({"flows", "\"expected\""}, kFlows);
+  if (const auto flows = section.choice({"flows", "\"expected\""}, kFlows))
+    flowtable.flows = kFlowsValues.at(flows->value);
   if (const auto counter = section.object_name({"counter", "\"counter_exp\""})) {
     flowtable.counter = counter->value;
     flowtable.counter_where = counter->where;
@@ -97,39 +104,29 @@ Flowtable read_flowtable(Section& section) {
   return flowtable;
 }
 
-void read_log(Section& firewall, Firewall& out) {
+void read_invalid_log(Section& firewall, Firewall& out) {
   auto section =
       firewall.table({"log", "for example: [firewall.log] with invalid = \"PREFIX: \""}, "[firewall.log]");
   if (!section) return;
   const auto value = section->value({"invalid", "\"FORWARD-INVALID: \""});
-  const auto prefix = value ? value->text() : std::nullopt;
   section->finish();
-  if (!prefix) return;
-  if (prefix->value.size() > kMaxLogPrefix) {
-    value->error(fmt::format("the log prefix has {} bytes, the kernel allows {}", prefix->value.size(),
-                             kMaxLogPrefix));
-    return;
-  }
-  const auto unprintable = [](char c) {
-    return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '"';
-  };
-  if (std::ranges::any_of(prefix->value, unprintable)) {
-    value->error("a log prefix has neither control characters nor double quotes");
-    return;
-  }
-  out.log_invalid = prefix->value;
-  out.log_where = prefix->where;
+  if (!value) return;
+  out.log_invalid = read_log_prefix(*value);
+  out.log_where = value->where();
 }
 
 }  // namespace
 
-Firewall read_firewall(Section& root) {
+Firewall read_firewall(Section& root, const ReadFile& read_file) {
   Firewall firewall;
   auto section = root.table(
       {"firewall", "add [firewall] with the interfaces inside and outside", Need::required}, "[firewall]");
   if (!section) return firewall;
   if (const auto policy = section->choice({"forward_policy", "\"drop\""}, kForwardPolicies)) {
     firewall.forward_policy = kForwardPolicyValues.at(policy->value);
+  }
+  if (const auto place = section->choice({"established", "\"first\""}, kEstablished)) {
+    firewall.established = place->value == 0 ? EstablishedPlace::last : EstablishedPlace::first;
   }
   if (const auto inside = section->interface({"inside", "\"eth1\"", Need::required})) {
     firewall.inside = inside->value;
@@ -148,9 +145,13 @@ Firewall read_firewall(Section& root) {
   for (Section& one : section->tables({"flowtable", ""}, "[[firewall.flowtable]]")) {
     firewall.flowtables.push_back(read_flowtable(one));
   }
-  firewall.allows = read_allows(*section, firewall.inside);
-  read_log(*section, firewall);
-  firewall.snats = read_snats(*section);
+  firewall.groups = read_groups(*section, read_file);
+  firewall.rules = read_rules(*section, firewall.inside);
+  read_invalid_log(*section, firewall);
+  firewall.snats = read_source_nats(*section);
+  firewall.dnats = read_destination_nats(*section);
+  firewall.input = read_input(*section);
+  firewall.services = read_services(*section, firewall.inside);
   section->finish();
   return firewall;
 }

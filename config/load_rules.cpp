@@ -1,82 +1,41 @@
-// [[firewall.allow]] and [[firewall.snat]].
+// [[firewall.allow]], [[firewall.deny]], [[firewall.reject]] and [[firewall.service]].
 #include <fmt/format.h>
 
 #include <algorithm>
 #include <array>
-#include <charconv>
+#include <iterator>
 
+#include "config/firewall_sections.hpp"
 #include "config/names.hpp"
 #include "config/sections.hpp"
 
 namespace ftfw::config {
 namespace {
 
-struct RateUnit {
-  std::string_view name;
-  std::uint64_t seconds;
+struct Kind {
+  Verdict verdict;
+  std::string_view key;
+  std::string_view shown;
+  std::string_view noun;
 };
-constexpr std::array<RateUnit, 4> kRateUnits{{{"second", 1}, {"minute", 60}, {"hour", 3600}, {"day", 86400}}};
-// Kernel: nft_limit divides nanoseconds by the rate.
-constexpr std::uint64_t kMaxRate = 1'000'000'000;
+constexpr std::array<Kind, 3> kKinds{{{Verdict::allow, "allow", "[[firewall.allow]]", "an allow"},
+                                      {Verdict::deny, "deny", "[[firewall.deny]]", "a deny"},
+                                      {Verdict::reject, "reject", "[[firewall.reject]]", "a reject"}}};
+// Each of the sections above, and services.
+constexpr std::size_t kMaxRules = 16'384;
+constexpr Kind kService{Verdict::allow, "service", "[[firewall.service]]", "a service"};
 
-std::optional<RateLimit> parse_rate(std::string_view text) {
-  const std::size_t slash = text.find('/');
-  if (slash == std::string_view::npos) return std::nullopt;
-  const auto unit = std::ranges::find(kRateUnits, text.substr(slash + 1), &RateUnit::name);
-  if (unit == kRateUnits.end()) return std::nullopt;
-  RateLimit limit{.packets = 0, .per_seconds = unit->seconds};
-  const char* const end = text.data() + slash;
-  const auto parsed = std::from_chars(text.data(), end, limit.packets);
-  const bool number = parsed.ec == std::errc() && parsed.ptr == end;
-  if (!number || limit.packets == 0 || limit.packets > kMaxRate) return std::nullopt;
-  return limit;
+constexpr std::array<std::string_view, 5> kRejectWith{"tcp-reset", "port-unreachable", "host-unreachable",
+                                                      "no-route", "admin-prohibited"};
+constexpr std::array<RejectWith, 5> kRejectWithValues{RejectWith::tcp_reset, RejectWith::port_unreachable,
+                                                      RejectWith::host_unreachable, RejectWith::no_route,
+                                                      RejectWith::admin_prohibited};
+
+bool is_only_tcp(const PolicyRule& rule) {
+  return rule.match.protocols.size() == 1 && rule.match.protocols.front() == kProtocolTcp;
 }
 
-void read_ports(Section& section, Allow& allow) {
-  for (const Value& value : section.list({"ports", "[80, 443]; leave it out to allow every port"})) {
-    const auto port = value.integer(1, 65535);
-    if (!port) continue;
-    const auto number = static_cast<std::uint16_t>(port->value);
-    if (std::ranges::find(allow.ports, number) != allow.ports.end()) {
-      value.error(fmt::format("port {} stands in the list already", number), "");
-      continue;
-    }
-    allow.ports.push_back(number);
-  }
-}
-
-std::optional<std::uint8_t> read_icmp_type(const Value& value) {
-  if (value.node.is_integer()) {
-    const auto number = value.integer(0, 255);
-    if (!number) return std::nullopt;
-    return static_cast<std::uint8_t>(number->value);
-  }
-  const auto name = value.text("an ICMP type's name in quotes or its number");
-  if (!name) return std::nullopt;
-  const auto number = icmp_type_number(name->value);
-  if (!number) {
-    const auto meant = nearest(name->value, icmp_type_names());
-    value.error(
-        fmt::format("unknown ICMP type {}", quoted(name->value)),
-        meant ? fmt::format("did you mean \"{}\"?", *meant)
-              : fmt::format("known are {}; any other by its number", listed(icmp_type_names(), " and ")));
-  }
-  return number;
-}
-
-void read_types(Section& section, Allow& allow) {
-  for (const Value& value : section.list({"types", "[\"echo-request\"]; leave it out to allow every type"})) {
-    const auto type = read_icmp_type(value);
-    if (!type) continue;
-    if (std::ranges::find(allow.icmp_types, *type) != allow.icmp_types.end()) {
-      value.error("this type stands in the list already", "");
-      continue;
-    }
-    allow.icmp_types.push_back(*type);
-  }
-}
-
-void read_allowed_helper(Section& section, Allow& allow) {
+void read_rule_helper(Section& section, PolicyRule& rule) {
   const auto value = section.value({"helper", "\"ftp\""});
   const auto name = value ? value->text("a helper's name in quotes") : std::nullopt;
   if (!name) return;
@@ -87,106 +46,132 @@ void read_allowed_helper(Section& section, Allow& allow) {
                        : "`helper` is the `type` of a [[firewall.helper]], for example \"ftp\"");
     return;
   }
-  allow.helper = name->value;
-  allow.helper_where = name->where;
+  rule.helper = name->value;
+  rule.helper_where = name->where;
 }
 
-// Which keys can stand together. A key that is there but could not be read counts as there.
-void check_combination(const Section& section, const Allow& allow) {
-  DiagnosticList& diagnostics = section.diagnostics();
+// An allow without a word about protocols would allow all of them by omission.
+void check_protocol_or_helper(const Section& section, const Kind& kind, bool takes_helper) {
   const bool protocol = section.has("protocol");
-  const bool helper = section.has("helper");
-  const bool protocol_unread = protocol && !allow.protocol;
-  if (!protocol && !helper) {
-    diagnostics.error(section.where(), "an allow needs 'protocol' or 'helper'",
-                      "for example: protocol = \"tcp\"");
-    return;
+  const bool helper = takes_helper && section.has("helper");
+  if (!protocol && !helper && kind.verdict == Verdict::allow) {
+    section.diagnostics().error(section.where(),
+                                takes_helper ? fmt::format("{} needs 'protocol' or 'helper'", kind.noun)
+                                             : fmt::format("{} needs 'protocol'", kind.noun),
+                                "for example: protocol = \"tcp\"");
   }
-  if (protocol && helper) {
-    diagnostics.error(
-        section.where_key("helper"), "an allow has either 'protocol' or 'helper'",
-        "a helper's connections are allowed by its name alone: split this into two [[firewall.allow]]");
-    return;
+  if (!protocol || !helper) return;
+  section.diagnostics().error(
+      section.where_key("helper"), fmt::format("{} has either 'protocol' or 'helper'", kind.noun),
+      fmt::format("a helper's connections are known by its name alone: split this into two {}", kind.shown));
+}
+
+void read_rule_limit(Section& section, PolicyRule& rule) {
+  rule.limit = read_limit(section, {"limit", "\"1/second\""});
+  if (!rule.limit) return;
+  if (rule.verdict == Verdict::allow && rule.limit->over) {
+    section.diagnostics().error(section.where_key("limit"), "an allow that allows only what is too much",
+                                "leave out \"over\"");
   }
-  const bool takes_ports = allow.protocol == kProtocolTcp || allow.protocol == kProtocolUdp;
-  if (section.has("ports") && !takes_ports && !protocol_unread) {
-    diagnostics.error(section.where_key("ports"),
-                      helper ? std::string("'ports' does not go with 'helper'")
-                             : fmt::format("{} has no ports here", protocol_name(*allow.protocol)),
-                      "'ports' goes with protocol = \"tcp\" or \"udp\"");
-  }
-  if (section.has("types") && allow.protocol != kProtocolIcmp && !protocol_unread) {
-    diagnostics.error(section.where_key("types"),
-                      helper ? std::string("'types' does not go with 'helper'")
-                             : fmt::format("{} has no ICMP types", protocol_name(*allow.protocol)),
-                      "'types' goes with protocol = \"icmp\"");
+  if (rule.verdict != Verdict::allow && !rule.limit->over) {
+    section.diagnostics().error(section.where_key("limit"), "this stops only what keeps to the rate",
+                                "what exceeds it is \"over 100/second\"");
   }
 }
 
-Allow read_allow(Section& section, const std::string& inside) {
-  Allow allow{.from = inside, .where = section.where()};
-  if (const auto from = section.interface({"from", "\"eth1\""})) {
-    if (from->value == "any") {
-      allow.from.clear();
-    } else {
-      allow.from = from->value;
-      allow.from_where = from->where;
-    }
+void read_counter_use(Section& section, PolicyRule& rule) {
+  if (const auto counter = section.object_name({"counter", "\"denied\""})) {
+    rule.counter = counter->value;
+    rule.counter_where = counter->where;
   }
-  if (const auto protocol = section.protocol({"protocol", "\"tcp\""})) allow.protocol = protocol->value;
-  read_ports(section, allow);
-  read_types(section, allow);
-  read_allowed_helper(section, allow);
-  if (const auto value = section.value({"limit", "\"1/second\""})) {
-    const auto text = value->text("a rate in quotes");
-    if (text) allow.limit = parse_rate(text->value);
-    if (text && !allow.limit) {
-      value->error(
-          fmt::format("{} is no rate: a whole number from 1, a slash, and second, minute, hour or day",
-                      quoted(text->value)));
-    }
-  }
-  check_combination(section, allow);
-  section.finish();
-  return allow;
 }
 
-SourceNat read_snat(Section& section) {
-  SourceNat snat{.where = section.where()};
-  if (const auto out = section.interface({"out", "\"eth0\"", Need::required})) {
-    snat.out = out->value;
-    snat.out_where = out->where;
-  }
-  const auto source_value = section.value({"source", "\"192.168.2.0/24\"", Need::required});
-  const auto source = source_value ? source_value->prefix() : std::nullopt;
-  if (source && check_host_bits(source->value, *source_value)) snat.source = source->value;
-  const auto to_value = section.value({"to", "\"192.168.0.100\"", Need::required});
-  const auto to = to_value ? to_value->address() : std::nullopt;
+void read_flags(Section& section, PolicyRule& rule) {
+  rule.tcp_flags = read_tcp_flags(section);
+  if (!section.has("tcp_flags") || is_only_tcp(rule)) return;
+  section.diagnostics().error(section.where_key("tcp_flags"), "only TCP has these flags",
+                              "'tcp_flags' goes with protocol = \"tcp\"");
+}
+
+void read_reject_with(Section& section, PolicyRule& rule) {
+  const auto with = section.choice({"with", "\"admin-prohibited\""}, kRejectWith);
+  if (!with) return;
+  rule.reject_with = kRejectWithValues.at(with->value);
+  if (rule.reject_with != RejectWith::tcp_reset || is_only_tcp(rule)) return;
+  section.diagnostics().error(
+      with->where, "only TCP has resets",
+      "\"tcp-reset\" goes with protocol = \"tcp\"; without 'with' TCP gets it anyway");
+}
+
+void read_flowtable_use(Section& section, PolicyRule& rule) {
+  const auto flowtable = section.object_name({"flowtable", "\"fast\""});
+  if (!flowtable) return;
+  rule.flowtable = flowtable->value;
+  rule.flowtable_where = flowtable->where;
+  if (rule.helper.empty()) return;
+  section.diagnostics().error(flowtable->where, "the flows of a helper are not those of a 'flowtable' here",
+                              "[[firewall.flowtable]] with flows = \"expected\" takes them");
+}
+
+// `from` of an allow is the inside unless it says otherwise: neither more is allowed than was meant, nor less
+// denied.
+void read_from(Section& section, PolicyRule& rule, const std::string& inside) {
+  const bool defaults = !section.has("from") && rule.verdict == Verdict::allow;
+  rule.match.from = read_interfaces(section, {"from", "\"eth1\""});
+  if (defaults && !inside.empty()) rule.match.from = {{inside, {}}};
+}
+
+PolicyRule read_rule(Section& section, const Kind& kind, const std::string& inside) {
+  PolicyRule rule{.verdict = kind.verdict, .where = section.where()};
+  read_from(section, rule, inside);
+  rule.match.to = read_interfaces(section, {"to", "\"eth0\""});
+  read_packets(section, rule.match, {.types = true});
+  read_rule_helper(section, rule);
+  read_flags(section, rule);
+  rule.mark = read_mark(section, {"mark", "16, or \"0x10/0xff\""});
+  rule.connection_mark = read_mark(section, {"connection_mark", "16, or \"0x10/0xff\""});
+  rule.states = read_states(section);
+  read_rule_limit(section, rule);
+  rule.log = read_log(section);
+  read_counter_use(section, rule);
+  rule.comment = read_comment(section);
+  if (kind.verdict == Verdict::allow) read_flowtable_use(section, rule);
+  if (kind.verdict == Verdict::reject) read_reject_with(section, rule);
+  check_protocol_or_helper(section, kind, true);
   section.finish();
-  if (!to || !check_usable(to->value, *to_value)) return snat;
-  snat.to = to->value;
-  snat.to_where = to->where;
-  if (source && source->value.address.family() != to->value.family()) {
-    to_value->error(fmt::format("{} cannot become {}: one is IPv4, the other IPv6", source->value.to_string(),
-                                to->value.to_string()),
-                    "");
-  }
-  return snat;
+  return rule;
+}
+
+PolicyRule read_service(Section& section, const std::string& inside) {
+  PolicyRule rule{.verdict = Verdict::allow, .where = section.where()};
+  read_from(section, rule, inside);
+  read_packets(section, rule.match, {.types = true});
+  read_rule_limit(section, rule);
+  rule.log = read_log(section);
+  read_counter_use(section, rule);
+  rule.comment = read_comment(section);
+  check_protocol_or_helper(section, kService, false);
+  section.finish();
+  return rule;
 }
 
 }  // namespace
 
-std::vector<Allow> read_allows(Section& firewall, const std::string& inside) {
-  std::vector<Allow> allows;
-  for (Section& one : firewall.tables({"allow", ""}, "[[firewall.allow]]"))
-    allows.push_back(read_allow(one, inside));
-  return allows;
+std::vector<PolicyRule> read_rules(Section& firewall, const std::string& inside) {
+  std::vector<PolicyRule> rules;
+  for (const Kind& kind : kKinds) {
+    for (Section& one : firewall.tables({kind.key, ""}, std::string(kind.shown), kMaxRules))
+      rules.push_back(read_rule(one, kind, inside));
+  }
+  std::ranges::stable_sort(rules, {}, &PolicyRule::where);
+  return rules;
 }
 
-std::vector<SourceNat> read_snats(Section& firewall) {
-  std::vector<SourceNat> snats;
-  for (Section& one : firewall.tables({"snat", ""}, "[[firewall.snat]]")) snats.push_back(read_snat(one));
-  return snats;
+std::vector<PolicyRule> read_services(Section& firewall, const std::string& inside) {
+  std::vector<PolicyRule> services;
+  for (Section& one : firewall.tables({kService.key, ""}, std::string(kService.shown), kMaxRules))
+    services.push_back(read_service(one, inside));
+  return services;
 }
 
 }  // namespace ftfw::config

@@ -11,15 +11,10 @@
 
 #include "appliance/base/address.hpp"
 #include "appliance/base/time.hpp"
+#include "config/firewall_model.hpp"
+#include "config/location.hpp"
 
 namespace ftfw::config {
-
-// 1-based; 0 means "not from the file" (a default).
-struct Location {
-  std::uint32_t line = 0;
-  std::uint32_t column = 0;
-  auto operator<=>(const Location&) const = default;
-};
 
 struct Node {
   std::string name;
@@ -178,81 +173,7 @@ struct Replication {
   bool reliable_destroy = false;                 // the kernel keeps what did not fit, see config/README.md
 };
 
-// ---- [firewall] --------------------------------------------------------------------------------
-
-enum class ForwardPolicy { accept, drop };
-
-// ct helper object plus the rule that assigns it.
-struct Helper {
-  std::string name;
-  std::string type;           // the kernel's helper name: "ftp"
-  std::uint8_t protocol = 6;  // IPPROTO_*
-  std::uint16_t port = 0;
-  std::optional<IpPrefix> server;  // none: any
-  Location where;
-};
-
-struct Counter {
-  std::string name;
-  Location where;
-};
-
-enum class FlowtableMode { automatic, require, off };
-
-struct Flowtable {
-  std::string name;
-  std::vector<std::string> devices;
-  std::string counter;  // empty: none
-  FlowtableMode mode = FlowtableMode::automatic;
-  // Which established flows take the fast path. "expected" is the only class so far: ct status expected.
-  Location where;
-  std::vector<Location> devices_where;  // one per device
-  Location counter_where;
-};
-
-struct RateLimit {
-  std::uint64_t packets = 0;
-  std::uint64_t per_seconds = 1;  // 1, 60, 3600, 86400
-};
-
-// One allow rule for forwarded traffic. Either protocol or helper is set.
-struct Allow {
-  std::string from;  // interface; empty: any ("from = any"). Defaults to Firewall::inside
-  std::optional<std::uint8_t> protocol;
-  std::vector<std::uint16_t> ports;      // destination ports; tcp and udp only
-  std::vector<std::uint8_t> icmp_types;  // ICMP (IPv4) types by number
-  std::string helper;                    // kernel helper name: its related flows are accepted
-  std::optional<RateLimit> limit;
-  Location where;
-  Location from_where;
-  Location helper_where;
-};
-
-struct SourceNat {
-  std::string out;  // interface
-  IpPrefix source;
-  IpAddress to;
-  Location where;
-  Location out_where;
-  Location to_where;
-};
-
-struct Firewall {
-  ForwardPolicy forward_policy = ForwardPolicy::drop;
-  std::string inside;  // interface
-  Location inside_where;
-  std::string outside;  // interface
-  Location outside_where;
-  std::vector<Helper> helpers;
-  std::vector<Counter> counters;
-  std::vector<Flowtable> flowtables;
-  std::vector<Allow> allows;
-  std::string log_invalid;  // log prefix for invalid packets; empty: no log
-  Location log_where;
-  std::vector<SourceNat> snats;
-};
-
-// -----------------------------------------------------------------------------------------------------------
+// ------------------------------------------------------------------------------------------------
 
 enum class OnExit { closed, open };
 

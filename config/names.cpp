@@ -18,6 +18,16 @@ constexpr std::array<std::string_view, 15> kIcmpTypeNames{
     "info-reply",        "address-mask-request",    "address-mask-reply"};
 constexpr std::array<std::uint8_t, 15> kIcmpTypeNumbers{0, 3, 4, 5, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18};
 
+constexpr std::array<std::string_view, 18> kIcmpv6TypeNames{
+    "destination-unreachable", "packet-too-big",      "time-exceeded",
+    "parameter-problem",       "echo-request",        "echo-reply",
+    "mld-listener-query",      "mld-listener-report", "mld-listener-done",
+    "nd-router-solicit",       "nd-router-advert",    "nd-neighbor-solicit",
+    "nd-neighbor-advert",      "nd-redirect",         "router-renumbering",
+    "ind-neighbor-solicit",    "ind-neighbor-advert", "mld2-listener-report"};
+constexpr std::array<std::uint8_t, 18> kIcmpv6TypeNumbers{1,   2,   3,   4,   128, 129, 130, 131, 132,
+                                                          133, 134, 135, 136, 137, 138, 141, 142, 143};
+
 constexpr std::array<KernelHelper, 14> kKernelHelpers{{{"ftp", 6, 21},
                                                        {"tftp", 17, 69},
                                                        {"sip", 17, 5060},
@@ -31,7 +41,7 @@ constexpr std::array<KernelHelper, 14> kKernelHelpers{{{"ftp", 6, 21},
                                                        {"netbios-ns", 17, 137},
                                                        {"RAS", 17, 1719},
                                                        {"Q.931", 6, 1720},
-                                                       {"H.245", 6, 1720}}};
+                                                       {"H.245", 6, 1720, "Q.931"}}};
 
 // Longer words are not misspelt keys; the distance of two of them would cost time for nothing.
 constexpr std::size_t kLongestWord = 64;
@@ -66,6 +76,14 @@ std::optional<std::uint8_t> icmp_type_number(std::string_view name) {
 
 std::span<const std::string_view> icmp_type_names() {
   return kIcmpTypeNames;
+}
+
+std::optional<std::uint8_t> icmpv6_type_number(std::string_view name) {
+  return number_of(name, kIcmpv6TypeNames, kIcmpv6TypeNumbers);
+}
+
+std::span<const std::string_view> icmpv6_type_names() {
+  return kIcmpv6TypeNames;
 }
 
 std::vector<KernelHelper> kernel_helpers(std::string_view name) {

@@ -5,6 +5,7 @@
 
 #include "appliance/base/time.hpp"
 #include "config/diagnostic.hpp"
+#include "config/load.hpp"
 #include "config/model.hpp"
 #include "config/reader.hpp"
 
@@ -18,10 +19,7 @@ VirtualRouter read_virtual_router(Section& section);
 void read_tracking(Section& section, SyncGroup& group);
 void read_routes(Section& section, SyncGroup& group);
 Replication read_replication(Section& root, const std::vector<Node>& nodes);
-Firewall read_firewall(Section& root);
-// [[firewall.allow]] and [[firewall.snat]]; `inside` is the default of `from`.
-std::vector<Allow> read_allows(Section& firewall, const std::string& inside);
-std::vector<SourceNat> read_snats(Section& firewall);
+Firewall read_firewall(Section& root, const ReadFile& read_file);
 
 // An address that a machine can have: not unspecified, loopback, multicast or broadcast. Says why not.
 bool check_usable(const IpAddress& address, const Value& value);

@@ -1,6 +1,5 @@
 #include "firewall/guard.hpp"
 
-#include <algorithm>
 #include <utility>
 
 namespace ftfw::firewall {
@@ -13,30 +12,28 @@ constexpr std::int32_t kPriorityGuard = -310;
 // After source NAT of the input hook (100), before the entry is confirmed (INT_MAX).
 constexpr std::int32_t kPriorityShield = 200;
 
-std::vector<IpPrefix> virtual_addresses(const config::Config& config, Family family) {
-  std::vector<IpPrefix> hosts;
+std::vector<AddressRange> virtual_addresses(const config::Config& config, Family family) {
+  std::vector<AddressRange> hosts;
   for (const config::VirtualRouter& router : config.group.routers) {
     for (const auto* list : {&router.addresses, &router.excluded_addresses}) {
       for (const config::VirtualAddress& one : *list) {
         const IpAddress& address = one.address.address;
         if (address.family() != family) continue;
-        hosts.push_back({address, static_cast<std::uint8_t>(address.is_ipv4() ? 32 : 128)});
+        hosts.push_back(config::range_of(address));
       }
     }
   }
-  std::ranges::sort(hosts);
-  const auto rest = std::ranges::unique(hosts);
-  hosts.erase(rest.begin(), rest.end());
-  return hosts;
+  return config::merged(std::move(hosts));
 }
 
 // For each family that has virtual addresses: daddr of them, then `more`.
 void add_rules_for_virtual_addresses(Chain& chain, const config::Config& config,
                                      const std::vector<Expression>& more) {
   for (const Family family : {Family::ipv4, Family::ipv6}) {
-    std::vector<IpPrefix> hosts = virtual_addresses(config, family);
+    std::vector<AddressRange> hosts = virtual_addresses(config, family);
     if (hosts.empty()) continue;
-    Rule rule{.expressions = {AddressMatch{.side = Side::destination, .prefixes = std::move(hosts)}},
+    Rule rule{.expressions = {AddressMatch{
+                  .side = Side::destination, .family = family, .ranges = std::move(hosts)}},
               .where = config.group.where};
     rule.expressions.insert(rule.expressions.end(), more.begin(), more.end());
     chain.rules.push_back(std::move(rule));

@@ -1,12 +1,15 @@
-// A prefix without its host bits, and its mask: what a rule compares.
+// What the kernel compares of addresses: masks and whole families. Pure.
 #pragma once
 
 #include <array>
 #include <cstdint>
 
-#include "appliance/base/address.hpp"
+#include "config/ranges.hpp"
 
 namespace ftfw::firewall {
+
+// nft's, and therefore not written by it.
+inline constexpr std::uint32_t kDefaultBurst = 5;
 
 // The first `length` bits set; for IPv4 the first 4 bytes count.
 inline std::array<std::uint8_t, 16> mask_of(std::uint8_t length) {
@@ -17,13 +20,10 @@ inline std::array<std::uint8_t, 16> mask_of(std::uint8_t length) {
   return mask;
 }
 
-// 192.168.2.100/24 -> 192.168.2.0/24
-inline IpPrefix network_of(const IpPrefix& prefix) {
-  const auto mask = mask_of(prefix.length);
-  std::array<std::uint8_t, 16> bytes{};
-  const ByteSpan from = prefix.address.bytes();
-  for (std::size_t i = 0; i < from.size(); ++i) bytes[i] = static_cast<std::uint8_t>(from[i] & mask[i]);
-  return {*IpAddress::from_bytes({bytes.data(), from.size()}), prefix.length};
+// 0.0.0.0/0 or ::/0
+inline bool covers_family(const config::AddressRange& range) {
+  const auto prefix = config::prefix_of(range);
+  return prefix && prefix->length == 0;
 }
 
 }  // namespace ftfw::firewall

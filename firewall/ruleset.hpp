@@ -6,6 +6,7 @@
 // it. Every table is of the family inet. Words: nft(8).
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -17,7 +18,9 @@
 
 namespace ftfw::firewall {
 
+using config::AddressRange;
 using config::Location;
+using config::PortRange;
 
 enum class Side : std::uint8_t { source, destination };
 enum class Traffic : std::uint8_t { in, out };
@@ -39,24 +42,39 @@ struct ProtocolMatch {
   std::uint8_t protocol = 0;
 };
 
-// tcp dport 21, udp dport { 53, 123 }
+// tcp dport 21, udp sport { 53, 8000-8080 }, tcp dport @web. Either ports or a named set.
 struct PortMatch {
   std::uint8_t protocol = 6;
-  std::vector<std::uint16_t> ports;
+  std::vector<PortRange> ports;
+  std::string set;
+  Side side = Side::destination;
 };
 
-// tcp flags syn: the flag is set, whatever the others are.
-struct TcpSynMatch {};
+// tcp flags syn (the flag is set, whatever the others are), tcp flags syn / syn,ack, tcp flags ! syn. The
+// flags of `mask` must be those of `value`.
+struct TcpFlagsMatch {
+  std::uint8_t value = 0;
+  std::uint8_t mask = 0;
+};
 
-// icmp type echo-request; of IPv4 only
+// icmp type echo-request, icmpv6 type { packet-too-big, echo-request }
 struct IcmpMatch {
   std::vector<std::uint8_t> types;
+  Family family = Family::ipv4;
 };
 
-// ip saddr 192.168.2.0/24, ip6 daddr { fe80::1, fe80::2 }. Several prefixes must all be hosts.
+// ip saddr 192.168.2.0/24, ip6 daddr { fe80::1, fe80::2 }, ip saddr @admins_v4. Either ranges or a named set.
 struct AddressMatch {
   Side side = Side::source;
-  std::vector<IpPrefix> prefixes;
+  Family family = Family::ipv4;
+  std::vector<AddressRange> ranges;
+  std::string set;
+};
+
+// meta mark 0x00000010, ct mark & 0x000000ff == 0x00000010
+struct MarkMatch {
+  bool connection = false;
+  config::Mark mark;
 };
 
 // ct state new,invalid: any of them
@@ -76,6 +94,9 @@ struct CtDirectionMatch {
 // ct status expected: the flow was announced by an expectation.
 struct CtExpectedMatch {};
 
+// ct status dnat: the destination of the flow is a translated one.
+struct CtTranslatedMatch {};
+
 // ct helper "ftp": the flow's, or for a related flow its master's, helper.
 struct CtHelperMatch {
   std::string type;
@@ -83,6 +104,12 @@ struct CtHelperMatch {
 
 // fib daddr type unicast: not an address of this machine, and neither broadcast nor multicast.
 struct UnicastElsewhereMatch {};
+
+// fib saddr . iif oif missing: the way back to the sender is not through the interface where the packet came
+// in. Loose, fib saddr oif missing: there is no way back at all.
+struct NoWayBackMatch {
+  bool loose = false;
+};
 
 // ---- statements --------------------------------------------------------------------------------
 
@@ -102,20 +129,39 @@ struct FlowAdd {
   std::string flowtable;
 };
 
-// limit rate 1/second
+// limit rate 1/second, limit rate over 10/second burst 20 packets
 struct Limit {
-  std::uint64_t packets = 1;
-  std::uint64_t per_seconds = 1;  // 1, 60, 3600, 86400
+  config::RateLimit rate;
 };
 
-// log prefix "FORWARD-INVALID: "
+// log prefix "FORWARD-INVALID: ", log prefix "DENIED: " level info
 struct Log {
-  std::string prefix;  // at most 127 bytes
+  std::string prefix;  // at most 127 bytes; empty: none
+  config::LogLevel level = config::LogLevel::warn;
 };
 
-// snat ip to 192.168.0.100
-struct SnatTo {
-  IpAddress address;
+// snat ip to 192.168.0.100, dnat ip6 to [fd00::2]:8080
+struct Translate {
+  Side side = Side::source;
+  AddressRange to;
+  std::optional<PortRange> ports;
+};
+
+// masquerade, masquerade to :1024-65535
+struct Masquerade {
+  std::optional<PortRange> ports;
+};
+
+// redirect, redirect to :8080
+struct Redirect {
+  std::optional<PortRange> ports;
+};
+
+// reject, reject with tcp reset, reject with icmpx admin-prohibited. nft 1.0.6 wants the plain one in words
+// of the family where the rule is of one family only.
+struct Reject {
+  config::RejectWith with = config::RejectWith::port_unreachable;  // not automatic
+  std::optional<Family> family;
 };
 
 struct Accept {};
@@ -125,15 +171,17 @@ struct Goto {
 };
 
 using Expression =
-    std::variant<InterfaceMatch, ProtocolMatch, PortMatch, TcpSynMatch, IcmpMatch, AddressMatch, CtStateMatch,
-                 CtDirectionMatch, CtExpectedMatch, CtHelperMatch, UnicastElsewhereMatch, SetHelper, Count,
-                 FlowAdd, Limit, Log, SnatTo, Accept, Drop, Goto>;
+    std::variant<InterfaceMatch, ProtocolMatch, PortMatch, TcpFlagsMatch, IcmpMatch, AddressMatch, MarkMatch,
+                 CtStateMatch, CtDirectionMatch, CtExpectedMatch, CtTranslatedMatch, CtHelperMatch,
+                 UnicastElsewhereMatch, NoWayBackMatch, SetHelper, Count, FlowAdd, Limit, Log, Translate,
+                 Masquerade, Redirect, Reject, Accept, Drop, Goto>;
 
 // ---- rules, chains, objects, tables ------------------------------------------------------------
 
 struct Rule {
   std::vector<Expression> expressions;
   Location where;
+  std::string comment = {};  // at most 127 bytes
 };
 
 // What makes a chain a base chain.
@@ -163,6 +211,20 @@ struct CounterObject {
   Location where;
 };
 
+// A named set of addresses of one family, or of ports. Hosts and single ports lie in a hash set, anything
+// else in an interval set.
+struct SetObject {
+  std::string name;
+  config::GroupType type = config::GroupType::hosts;
+  Family family = Family::ipv4;
+  std::vector<AddressRange> addresses;
+  std::vector<PortRange> ports;
+  Location where;
+
+  bool has_intervals() const { return type != config::GroupType::hosts; }
+  std::size_t size() const { return type == config::GroupType::ports ? ports.size() : addresses.size(); }
+};
+
 // Hooked at ingress with the priority of filter.
 struct FlowtableObject {
   std::string name;
@@ -171,14 +233,16 @@ struct FlowtableObject {
 };
 
 // Which life a table has in the kernel: filter tables sleep while the appliance is backup, NAT tables never
-// sleep once they are there, the guard comes and goes (README.md).
-enum class TableKind : std::uint8_t { filter, nat, guard };
+// sleep once they are there, the protection of the machine itself never sleeps, the guard comes and goes
+// (README.md).
+enum class TableKind : std::uint8_t { filter, nat, guard, input };
 
 struct Table {
   std::string name;
   TableKind kind = TableKind::filter;
   std::vector<HelperObject> helpers;
   std::vector<CounterObject> counters;
+  std::vector<SetObject> sets;
   std::vector<FlowtableObject> flowtables;
   std::vector<Chain> chains;
   Location where;

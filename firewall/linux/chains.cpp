@@ -36,6 +36,13 @@ ChainHandle make_chain(const std::string& table, const Chain& chain) {
   return handle;
 }
 
+void set_comment(nftnl_rule& rule, const std::string& comment) {
+  const UserdataHandle data(allocated(::nftnl_udata_buf_alloc(NFT_USERDATA_MAXLEN)));
+  if (!::nftnl_udata_put_strz(data.get(), NFTNL_UDATA_RULE_COMMENT, comment.c_str())) return;
+  ::nftnl_rule_set_data(&rule, NFTNL_RULE_USERDATA, ::nftnl_udata_buf_data(data.get()),
+                        ::nftnl_udata_buf_len(data.get()));
+}
+
 Origin origin_of(const std::string& table, const Chain& chain) {
   return {.where = chain.where, .table = table, .kind = "chain", .name = chain.name};
 }
@@ -64,6 +71,7 @@ void add_rules(Batch& batch, const std::string& table, const Chain& chain) {
     ::nftnl_rule_set_u32(handle.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
     ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_TABLE, table.c_str());
     ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_CHAIN, chain.name.c_str());
+    if (!rule.comment.empty()) set_comment(*handle, rule.comment);
     add_expressions(batch, origin, rule, *handle);
     batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, origin,
               [&](nlmsghdr& header) { ::nftnl_rule_nlmsg_build_payload(&header, handle.get()); });

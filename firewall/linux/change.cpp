@@ -3,12 +3,15 @@
 #include <algorithm>
 
 #include "firewall/linux/chains.hpp"
+#include "firewall/linux/sets.hpp"
 
 namespace ftfw::firewall::linux_nft {
 
 void Change::note(const Table& table, Activity activity) {
-  state_.tables.push_back(
-      {.name = table.name, .mark = mark_of(table), .dormant = activity == Activity::dormant});
+  state_.tables.push_back({.name = table.name,
+                           .mark = mark_of(table),
+                           .dormant = activity == Activity::dormant,
+                           .complete = true});
 }
 
 void Change::place(const Table& table, Activity activity, const CounterValues& carried) {
@@ -16,6 +19,25 @@ void Change::place(const Table& table, Activity activity, const CounterValues& c
   create_table(batch_, table, activity);
   fill_table(batch_, table, carried);
   note(table, activity);
+  placed_filter_table_ |= table.kind == TableKind::filter;
+}
+
+void Change::prepare(const Table& table, const CounterValues& carried) {
+  if (state_.find(table.name) != nullptr) remove(table.name);
+  create_table(batch_, table, Activity::dormant);
+  fill_objects(batch_, table, carried);
+  note(table, Activity::dormant);
+  state_.tables.back().complete = false;
+}
+
+void Change::add_elements(const Table& table, const SetObject& set, std::size_t from) {
+  linux_nft::add_elements(batch_, table.name, set, from, kElementsPerPiece);
+}
+
+void Change::complete(const Table& table) {
+  fill_chains(batch_, table);
+  const auto noted = std::ranges::find(state_.tables, table.name, &InstalledTable::name);
+  if (noted != state_.tables.end()) noted->complete = true;
   placed_filter_table_ |= table.kind == TableKind::filter;
 }
 

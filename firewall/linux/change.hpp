@@ -3,6 +3,7 @@
 // takes.
 #pragma once
 
+#include <cstddef>
 #include <string>
 
 #include "firewall/guard.hpp"
@@ -23,6 +24,10 @@ class Change {
 
   // The whole table, in the place of one that is there.
   void place(const Table& table, Activity activity, const CounterValues& carried);
+  // The same in pieces: the table with its objects, then elements of its large sets, in the end the chains.
+  void prepare(const Table& table, const CounterValues& carried);
+  void add_elements(const Table& table, const SetObject& set, std::size_t from);
+  void complete(const Table& table);
   void toggle(const std::string& name, Activity activity);
   void remove(const std::string& name);
 

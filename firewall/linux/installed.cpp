@@ -37,13 +37,15 @@ void note_table(const nlmsghdr& header, Installed& installed) {
   installed.tables.push_back(std::move(noted));
 }
 
-void note_guard_chain(const nlmsghdr& header, Installed& installed) {
+void note_chain(const nlmsghdr& header, Installed& installed) {
   const ChainHandle chain(allocated(::nftnl_chain_alloc()));
   if (::nftnl_chain_nlmsg_parse(&header, chain.get()) != 0) return;
   const char* table = ::nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_TABLE);
   const char* name = ::nftnl_chain_get_str(chain.get(), NFTNL_CHAIN_NAME);
-  // Kernels before 6.4 do not filter a dump of chains by table.
-  if (table == nullptr || name == nullptr || table != std::string_view(kGuardTable)) return;
+  if (table == nullptr || name == nullptr) return;
+  const auto of = std::ranges::find(installed.tables, table, &InstalledTable::name);
+  if (of != installed.tables.end()) of->complete = true;
+  if (table != std::string_view(kGuardTable)) return;
   installed.guard |= name == std::string_view(kGuardChain);
   installed.shield |= name == std::string_view(kShieldChain);
 }
@@ -56,9 +58,10 @@ Result<Installed> read_once(Conversation& conversation) {
   const Status tables =
       conversation.dump(NFT_MSG_GETTABLE, "", [&](const nlmsghdr& header) { note_table(header, installed); });
   if (!tables) return std::unexpected(tables.error());
-  if (installed.find(kGuardTable) != nullptr) {
-    const Status chains = conversation.dump(
-        NFT_MSG_GETCHAIN, kGuardTable, [&](const nlmsghdr& header) { note_guard_chain(header, installed); });
+  if (std::ranges::any_of(installed.tables,
+                          [](const InstalledTable& table) { return table.mark.has_value(); })) {
+    const Status chains = conversation.dump(NFT_MSG_GETCHAIN, "",
+                                            [&](const nlmsghdr& header) { note_chain(header, installed); });
     if (!chains) return std::unexpected(chains.error());
   }
   const auto after = conversation.generation();

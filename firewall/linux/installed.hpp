@@ -18,6 +18,8 @@ struct InstalledTable {
   std::string name;
   std::optional<linux_nft::Mark> mark;  // nothing: the table of somebody else
   bool dormant = false;
+  // It has chains: they come last, so without them a load in pieces has not come to its end.
+  bool complete = false;
 };
 
 struct Installed {

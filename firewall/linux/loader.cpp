@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "firewall/linux/batch.hpp"
+#include "firewall/linux/sets.hpp"
 
 namespace ftfw::firewall {
 
@@ -31,7 +32,30 @@ bool is_wanted(const Ruleset& ruleset, const std::string& name) {
 
 bool is_installed(const Installed& installed, const Table& table) {
   const InstalledTable* found = installed.find(table.name);
-  return found != nullptr && found->mark == linux_nft::mark_of(table);
+  return found != nullptr && found->mark == linux_nft::mark_of(table) && found->complete;
+}
+
+// Prepared, and nobody has touched it since.
+bool is_prepared(const Installed& installed, const Table& table) {
+  const InstalledTable* found = installed.find(table.name);
+  return found != nullptr && found->mark == linux_nft::mark_of(table) && !found->complete;
+}
+
+// A table of the machine's own protection is replaced in one transaction: without its chain it protects
+// nothing.
+bool goes_in_pieces(const Table& table) {
+  return table.kind != TableKind::input && std::ranges::any_of(table.sets, linux_nft::is_large);
+}
+
+Ruleset without_large_elements(Ruleset ruleset) {
+  for (Table& table : ruleset) {
+    for (SetObject& set : table.sets) {
+      if (!linux_nft::is_large(set)) continue;
+      set.addresses.clear();
+      set.ports.clear();
+    }
+  }
+  return ruleset;
 }
 
 // Ours, from a configuration that had tables which this one has not.
@@ -88,7 +112,10 @@ LoadResult Loader::step(const Compose& compose) {
       known_ = change.state();
       known_->genid = answer.genid;
     }
-    return Loaded{answer.genid, answer.in_kernel, change.placed_filter_table()};
+    return Loaded{.genid = answer.genid,
+                  .in_kernel = answer.in_kernel,
+                  .full_load = change.placed_filter_table(),
+                  .longest = answer.in_kernel};
   }
   return std::unexpected(refusals_of({.code = ERESTART, .text = "other programs keep changing the ruleset"}));
 }
@@ -113,15 +140,19 @@ std::expected<void, std::vector<Refusal>> Loader::refuse_foreign(const Ruleset& 
   return {};
 }
 
+std::expected<CounterValues, std::vector<Refusal>> Loader::carried_counters(const Installed& installed,
+                                                                            const Table& table) {
+  if (table.counters.empty() || installed.find(table.name) == nullptr) return CounterValues{};
+  auto values = linux_nft::read_counters(conversation_, table.name);
+  if (!values) return std::unexpected(refusals_of(values.error()));
+  return *std::move(values);
+}
+
 std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Table& table,
                                                         Activity activity) {
-  CounterValues carried;
-  if (!table.counters.empty() && change.state().find(table.name) != nullptr) {
-    auto values = linux_nft::read_counters(conversation_, table.name);
-    if (!values) return std::unexpected(refusals_of(values.error()));
-    carried = std::move(*values);
-  }
-  change.place(table, activity, carried);
+  const auto carried = carried_counters(change.state(), table);
+  if (!carried) return std::unexpected(carried.error());
+  change.place(table, activity, *carried);
   return {};
 }
 
@@ -171,23 +202,86 @@ LoadResult Loader::close() {
   });
 }
 
-LoadResult Loader::stand_by(const Ruleset& ruleset) {
-  return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+// Elements are checked, sorted and free of overlaps before they come here: what can be refused is the rest,
+// and that is asked first, so that a refusal leaves everything as it was.
+LoadResult Loader::prepare_large(const Ruleset& ruleset, const std::function<bool()>& interrupted,
+                                 std::vector<std::string>& prepared) {
+  Loaded all;
+  if (std::ranges::none_of(ruleset, goes_in_pieces)) return all;
+  if (auto checked = check(without_large_elements(ruleset)); !checked)
+    return std::unexpected(std::move(checked.error()));
+  for (const Table& table : ruleset) {
+    if (!goes_in_pieces(table)) continue;
+    bool needed = true;
+    const LoadResult begun = step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+      if (!change.state().guard) return Next::guard_first;
+      needed = table.kind == TableKind::filter || !is_installed(change.state(), table);
+      if (!needed) return Next::commit;
+      const auto carried = carried_counters(change.state(), table);
+      if (!carried) return std::unexpected(carried.error());
+      change.prepare(table, *carried);
+      return Next::commit;
+    });
+    if (!begun) return begun;
+    all.longest = std::max(all.longest, begun->longest);
+    if (!needed) continue;
+    const LoadResult filled = load_elements(table, interrupted);
+    if (!filled) return filled;
+    all.longest = std::max(all.longest, filled->longest);
+    all.interrupted = filled->interrupted;
+    if (all.interrupted) return all;
+    prepared.push_back(table.name);
+  }
+  return all;
+}
+
+LoadResult Loader::load_elements(const Table& table, const std::function<bool()>& interrupted) {
+  Loaded all;
+  for (const SetObject& set : table.sets) {
+    if (!linux_nft::is_large(set)) continue;
+    for (std::size_t from = 0; from < set.size(); from += linux_nft::kElementsPerPiece) {
+      all.interrupted = interrupted && interrupted();
+      if (all.interrupted) return all;
+      const LoadResult piece = step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+        // Somebody removed it: the last transaction of the step loads all of it.
+        if (is_prepared(change.state(), table)) change.add_elements(table, set, from);
+        return Next::commit;
+      });
+      if (!piece) return piece;
+      all.longest = std::max(all.longest, piece->longest);
+    }
+  }
+  return all;
+}
+
+LoadResult Loader::stand_by(const Ruleset& ruleset, const std::function<bool()>& interrupted) {
+  std::vector<std::string> prepared;
+  const LoadResult pieces = prepare_large(ruleset, interrupted, prepared);
+  if (!pieces || pieces->interrupted) return pieces;
+  LoadResult loaded = step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
     if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
     // On its own: the policy of the guard drops everything until its rules are committed, which must not take
     // as long as the load of all tables.
     if (!change.state().guard) return Next::guard_first;
     for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
     for (const Table& table : ruleset) {
-      const bool nat = table.kind == TableKind::nat;
-      if (nat && (change.state().find(table.name) == nullptr || is_installed(change.state(), table)))
+      if (table.kind != TableKind::filter && is_installed(change.state(), table)) continue;
+      const bool ready = std::ranges::find(prepared, table.name) != prepared.end();
+      if (ready && is_prepared(change.state(), table)) {
+        change.complete(table);
         continue;
-      const auto placed = place(change, table, nat ? Activity::awake : Activity::dormant);
+      }
+      const bool nat = table.kind == TableKind::nat;
+      if (nat && change.state().find(table.name) == nullptr) continue;
+      const bool sleeps = table.kind == TableKind::filter;
+      const auto placed = place(change, table, sleeps ? Activity::dormant : Activity::awake);
       if (!placed) return std::unexpected(placed.error());
     }
     change.lower_shield();
     return Next::commit;
   });
+  if (loaded) loaded->longest = std::max(loaded->longest, pieces->longest);
+  return loaded;
 }
 
 LoadResult Loader::activate(const Ruleset& ruleset, bool shield) {

@@ -24,9 +24,11 @@
 namespace ftfw::firewall {
 
 struct Loaded {
-  std::uint32_t genid = 0;  // the generation that the step made, or found if there was nothing to do
-  Duration in_kernel{};     // the send call of the step's batch
-  bool full_load = false;   // filter tables were loaded, not only woken or put to sleep
+  std::uint32_t genid = 0;   // the generation that the step made, or found if there was nothing to do
+  Duration in_kernel{};      // the send call of the step's batch
+  bool full_load = false;    // filter tables were loaded, not only woken or put to sleep
+  Duration longest{};        // of the transactions of a step in pieces; else the same as in_kernel
+  bool interrupted = false;  // between two pieces: nothing of the step is of use yet
 };
 
 using LoadResult = std::expected<Loaded, std::vector<Refusal>>;
@@ -46,7 +48,10 @@ class Loader {
   // Loads everything anew behind the guard, filter tables dormant; named counters keep their values. A NAT
   // table that is there with the same content is not touched; one that is not there waits for the first
   // activation.
-  LoadResult stand_by(const Ruleset& ruleset);
+  // Large sets go in pieces, so that no transaction holds up others for long; before each piece `interrupted`
+  // is asked, and true ends the step. What is there then is not taken for a firewall: activate() loads it
+  // anew.
+  LoadResult stand_by(const Ruleset& ruleset, const std::function<bool()>& interrupted = {});
   // Wakes the filter tables, or loads what is not there or not of this ruleset, and takes the guard away
   // last.
   LoadResult activate(const Ruleset& ruleset, bool shield);
@@ -69,8 +74,15 @@ class Loader {
   LoadResult step(const Compose& compose);
   // What is installed, read again if the generation is not the one it was read in.
   Result<Installed> refresh();
+  std::expected<linux_nft::CounterValues, std::vector<Refusal>> carried_counters(const Installed& installed,
+                                                                                 const Table& table);
   std::expected<void, std::vector<Refusal>> place(linux_nft::Change& change, const Table& table,
                                                   linux_nft::Activity activity);
+  // Tables of the ruleset that have large sets, prepared up to their chains. Their names; empty where there
+  // is none.
+  LoadResult prepare_large(const Ruleset& ruleset, const std::function<bool()>& interrupted,
+                           std::vector<std::string>& prepared);
+  LoadResult load_elements(const Table& table, const std::function<bool()>& interrupted);
   std::expected<void, std::vector<Refusal>> refuse_foreign(const Ruleset& ruleset,
                                                            const Installed& installed) const;
 

@@ -20,8 +20,10 @@ struct KindName {
   TableKind kind;
   std::string_view name;
 };
-constexpr auto kKinds = std::to_array<KindName>(
-    {{TableKind::filter, "filter"}, {TableKind::nat, "nat"}, {TableKind::guard, "guard"}});
+constexpr auto kKinds = std::to_array<KindName>({{TableKind::filter, "filter"},
+                                                 {TableKind::nat, "nat"},
+                                                 {TableKind::guard, "guard"},
+                                                 {TableKind::input, "input"}});
 
 std::string value_of(const Mark& mark) {
   const auto kind = std::ranges::find(kKinds, mark.kind, &KindName::kind);

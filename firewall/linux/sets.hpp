@@ -1,10 +1,11 @@
-// Anonymous sets: what a rule compares with more than one value. The set and its elements are messages of the
-// same batch, before the rule that looks into it. Byte order: values as they lie in the
-// packet; interface names as the kernel keeps them.
+// Sets as messages: the anonymous ones, which are what a rule compares with more than one value and stand in
+// the batch right before it, and the named ones of the table. Byte order: values as they lie in the packet;
+// interface names as the kernel keeps them. An interval set has, in order, the first value of each interval
+// and, marked as an end, the one behind its last (src/segtree.c of nftables).
 #pragma once
 
 #include <cstdint>
-#include <string_view>
+#include <string>
 #include <vector>
 
 #include "firewall/linux/batch.hpp"
@@ -18,17 +19,37 @@ enum class KeyType : std::uint32_t {
   ipv6_address = 8,
   internet_service = 13,
   icmp_type = 14,
+  icmpv6_type = 29,
   interface_name = 41
 };
 
-struct AnonymousSet {
-  KeyType key_type = KeyType::internet_service;
-  std::vector<ByteVector> elements;  // each of the same length
+// Both ends included, in network order, of the same length.
+struct Interval {
+  ByteVector first;
+  ByteVector last;
+
+  bool is_single() const { return first == last; }
 };
+
+ByteVector key_of(const IpAddress& address);
+ByteVector key_of(std::uint16_t port);
 
 inline constexpr const char* kAnonymousSetName = "__set%d";
 
-// The id by which the rule names the set inside the batch.
-std::uint32_t add_set(Batch& batch, const Origin& origin, const AnonymousSet& set);
+// At least one value, sorted, without overlaps. The id by which the rule names the set inside the batch.
+std::uint32_t add_anonymous_set(Batch& batch, const Origin& origin, KeyType type,
+                                const std::vector<Interval>& values);
+
+// Elements of one transaction where a set is loaded in pieces: some milliseconds of an interval set.
+inline constexpr std::size_t kElementsPerPiece = 5'000;
+
+// More than one piece.
+bool is_large(const SetObject& set);
+
+// The named set without its elements.
+void add_empty_set(Batch& batch, const std::string& table, const SetObject& set);
+// A part of the elements of a set that is there: `count` of them from `from` on, or as many as there are.
+void add_elements(Batch& batch, const std::string& table, const SetObject& set, std::size_t from,
+                  std::size_t count);
 
 }  // namespace ftfw::firewall::linux_nft

@@ -9,6 +9,7 @@
 #include "firewall/linux/chains.hpp"
 #include "firewall/linux/handles.hpp"
 #include "firewall/linux/mark.hpp"
+#include "firewall/linux/sets.hpp"
 
 namespace ftfw::firewall::linux_nft {
 namespace {
@@ -43,10 +44,30 @@ void create_table(Batch& batch, const Table& table, Activity activity) {
   add_message(batch, {.where = table.where, .table = table.name}, handle, NFT_MSG_NEWTABLE, NLM_F_CREATE);
 }
 
-void fill_table(Batch& batch, const Table& table, const CounterValues& carried) {
+namespace {
+
+void fill_objects(Batch& batch, const Table& table, const CounterValues& carried, bool all_elements) {
   for (const HelperObject& helper : table.helpers) add_object(batch, table.name, helper);
   for (const CounterObject& counter : table.counters) add_object(batch, table.name, counter, carried);
+  for (const SetObject& set : table.sets) {
+    add_empty_set(batch, table.name, set);
+    if (all_elements || !is_large(set)) add_elements(batch, table.name, set, 0, set.size());
+  }
   for (const FlowtableObject& flowtable : table.flowtables) add_object(batch, table.name, flowtable);
+}
+
+}  // namespace
+
+void fill_table(Batch& batch, const Table& table, const CounterValues& carried) {
+  fill_objects(batch, table, carried, true);
+  fill_chains(batch, table);
+}
+
+void fill_objects(Batch& batch, const Table& table, const CounterValues& carried) {
+  fill_objects(batch, table, carried, false);
+}
+
+void fill_chains(Batch& batch, const Table& table) {
   for (const Chain& chain : table.chains) add_chain(batch, table.name, chain);
   for (const Chain& chain : table.chains) add_rules(batch, table.name, chain);
 }

@@ -12,8 +12,11 @@ enum class Activity : bool { awake, dormant };
 
 // The empty table with our mark.
 void create_table(Batch& batch, const Table& table, Activity activity);
-// Everything in the table: objects, chains, then sets and rules.
+// Everything in the table: objects and named sets, chains, then rules with their own sets.
 void fill_table(Batch& batch, const Table& table, const CounterValues& carried);
+// The two halves of it; of the sets that are large (sets.hpp) without the elements.
+void fill_objects(Batch& batch, const Table& table, const CounterValues& carried);
+void fill_chains(Batch& batch, const Table& table);
 // With all that is in it.
 void delete_table(Batch& batch, const std::string& name);
 // Dormant or awake, without touching the content; refused (ENOENT) if the table is not there. At most one

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "config/element_file.hpp"
 #include "config/load.hpp"
 
 namespace ftfw::config {
@@ -40,13 +41,20 @@ std::string rendered(const Loaded& loaded, const std::filesystem::path& file, co
   return text;
 }
 
+// Element files lie beside the configuration, whatever folder it says.
+Loaded load_with_files(const std::filesystem::path& file, const std::string& source) {
+  return load(source, [&](const std::string& path) {
+    return read_element_file((file.parent_path() / std::filesystem::path(path).filename()).string());
+  });
+}
+
 TEST_CASE("a broken file gives no configuration and exactly the expected diagnostics") {
   const auto files = files_of("broken");
   CHECK(files.size() >= kFewestBroken);
   for (const auto& file : files) {
     CAPTURE(file.filename().string());
     const std::string source = read(file);
-    const Loaded loaded = load(source);
+    const Loaded loaded = load_with_files(file, source);
     CHECK_FALSE(loaded.config.has_value());
     CHECK(rendered(loaded, file, source) == read(std::filesystem::path(file).replace_extension(".expected")));
   }
@@ -58,7 +66,7 @@ TEST_CASE("a doubtful file gives a configuration and exactly the expected warnin
   for (const auto& file : files) {
     CAPTURE(file.filename().string());
     const std::string source = read(file);
-    const Loaded loaded = load(source);
+    const Loaded loaded = load_with_files(file, source);
     CHECK(loaded.config.has_value());
     CHECK(rendered(loaded, file, source) == read(std::filesystem::path(file).replace_extension(".expected")));
   }

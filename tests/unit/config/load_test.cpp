@@ -173,25 +173,26 @@ TEST_CASE("the reference file gives the firewall's objects") {
 
 TEST_CASE("the reference file gives its allow rules and the source NAT in file order") {
   const Firewall firewall = reference().firewall;
-  REQUIRE(firewall.allows.size() == 4);
-  CHECK(firewall.allows[0].from == "eth1");
-  CHECK(firewall.allows[0].protocol == 6);
-  CHECK(firewall.allows[0].ports == std::vector<std::uint16_t>{21, 22, 80, 443});
-  CHECK(firewall.allows[1].protocol == 17);
-  CHECK(firewall.allows[1].ports == std::vector<std::uint16_t>{53});
-  CHECK(firewall.allows[2].helper == "ftp");
-  CHECK_FALSE(firewall.allows[2].protocol.has_value());
-  CHECK(firewall.allows[2].from == "eth1");
-  CHECK(firewall.allows[3].from.empty());
-  CHECK(firewall.allows[3].protocol == 1);
-  CHECK(firewall.allows[3].icmp_types == std::vector<std::uint8_t>{8});
-  REQUIRE(firewall.allows[3].limit.has_value());
-  CHECK(firewall.allows[3].limit->packets == 1);
-  CHECK(firewall.allows[3].limit->per_seconds == 1);
+  REQUIRE(firewall.rules.size() == 4);
+  CHECK(firewall.rules[0].match.from.at(0).name == "eth1");
+  CHECK(firewall.rules[0].match.protocols == std::vector<std::uint8_t>{6});
+  CHECK(firewall.rules[0].match.ports.ranges ==
+        std::vector<PortRange>{{21, 21}, {22, 22}, {80, 80}, {443, 443}});
+  CHECK(firewall.rules[1].match.protocols == std::vector<std::uint8_t>{17});
+  CHECK(firewall.rules[1].match.ports.ranges == std::vector<PortRange>{{53, 53}});
+  CHECK(firewall.rules[2].helper == "ftp");
+  CHECK(firewall.rules[2].match.protocols.empty());
+  CHECK(firewall.rules[2].match.from.at(0).name == "eth1");
+  CHECK(firewall.rules[3].match.from.empty());
+  CHECK(firewall.rules[3].match.protocols == std::vector<std::uint8_t>{1});
+  CHECK(firewall.rules[3].match.icmp_types == std::vector<std::uint8_t>{8});
+  REQUIRE(firewall.rules[3].limit.has_value());
+  CHECK(firewall.rules[3].limit->packets == 1);
+  CHECK(firewall.rules[3].limit->per_seconds == 1);
   REQUIRE(firewall.snats.size() == 1);
-  CHECK(firewall.snats[0].out == "eth0");
-  CHECK(firewall.snats[0].source == net("192.168.2.3/32"));
-  CHECK(firewall.snats[0].to == ip("192.168.0.100"));
+  CHECK(firewall.snats[0].match.to.at(0).name == "eth0");
+  CHECK(firewall.snats[0].match.source.ranges == std::vector<AddressRange>{range_of(ip("192.168.2.3"))});
+  CHECK(firewall.snats[0].to == range_of(ip("192.168.0.100")));
 }
 
 TEST_CASE("the interfaces of the reference file are listed with what they are for") {
@@ -201,6 +202,37 @@ TEST_CASE("the interfaces of the reference file are listed with what they are fo
   CHECK(names == std::vector<std::string>{"eth1", "eth0", "eth2", "eth1", "eth0", "eth0", "eth0"});
   CHECK(uses[0].used_for == "virtual router VI_1");
   CHECK(uses[2].used_for == "replication");
+}
+
+TEST_CASE("the example of a whole policy is read without a diagnostic and keeps the order of its rules") {
+  const Loaded loaded = load(example_text("firewall.toml"));
+  CHECK(loaded.diagnostics.empty());
+  REQUIRE(loaded.config.has_value());
+  const Firewall& firewall = loaded.config->firewall;
+  CHECK(firewall.rules.front().verdict == Verdict::deny);
+  CHECK(firewall.rules.front().log->level == LogLevel::info);
+  CHECK(firewall.rules.back().verdict == Verdict::reject);
+  CHECK(firewall.rules.back().match.from.size() == 2);
+  CHECK(firewall.groups.size() == 3);
+  CHECK(firewall.dnats.at(0).to == range_of(ip("192.168.3.10")));
+  CHECK(firewall.input->reverse_path == ReversePath::strict);
+  CHECK(firewall.services.size() == 2);
+}
+
+TEST_CASE("an element file is read by the reader of the caller, and without one it is an error") {
+  const std::string text = example_text("firewall.toml") +
+                           "[[firewall.group]]\nname = \"many\"\ntype = \"networks\"\nfile = \"/many\"\n"
+                           "[[firewall.deny]]\nsource = \"@many\"\n";
+  const Loaded loaded =
+      load(text, [](const std::string& path) -> Result<std::string> { return path + " # a comment"; });
+  CHECK_FALSE(loaded.config.has_value());  // "/many" is no network
+  const Loaded good = load(text, [](const std::string&) -> Result<std::string> {
+    return "10.0.0.0/25\n10.0.0.128/25 # touches\r\n\n# nothing\n10.9.0.1";
+  });
+  REQUIRE(good.config.has_value());
+  CHECK(good.config->firewall.groups.back().addresses ==
+        std::vector<AddressRange>{range_of(net("10.0.0.0/24")), range_of(ip("10.9.0.1"))});
+  CHECK(load(text).diagnostics.at(0).text == "element files cannot be read here");
 }
 
 TEST_CASE("the example of both families is read without a diagnostic") {
@@ -376,9 +408,9 @@ TEST_CASE("keys beyond the reference file are read") {
   CHECK(config.replication.parked_timeout == 2h);
   CHECK(config.replication.compare_interval == 5min);
   CHECK(config.firewall.forward_policy == ForwardPolicy::accept);
-  CHECK(config.firewall.allows.at(0).from == "dmz");
-  CHECK(config.firewall.allows.at(0).protocol == 50);
-  CHECK(config.firewall.allows.at(0).limit->per_seconds == 60);
+  CHECK(config.firewall.rules.at(0).match.from.at(0).name == "dmz");
+  CHECK(config.firewall.rules.at(0).match.protocols == std::vector<std::uint8_t>{50});
+  CHECK(config.firewall.rules.at(0).limit->per_seconds == 60);
   CHECK(config.firewall.helpers.at(0).protocol == 17);
   CHECK(config.firewall.helpers.at(0).port == 69);
   CHECK_FALSE(config.firewall.helpers.at(0).server.has_value());

@@ -8,7 +8,6 @@
 namespace ftfw::firewall::test {
 namespace {
 
-using config::Allow;
 using config::Location;
 
 constexpr std::uint8_t kIcmp = 1;
@@ -18,6 +17,32 @@ constexpr std::uint8_t kGre = 47;
 constexpr std::uint8_t kSctp = 132;
 
 }  // namespace
+
+std::vector<config::NamedInterface> from(const std::string& interface) {
+  return {{interface, {}}};
+}
+
+config::PortSet ports(const std::vector<std::uint16_t>& numbers) {
+  config::PortSet set;
+  for (const std::uint16_t number : numbers) set.ranges.push_back({number, number});
+  set.ranges = config::merged(std::move(set.ranges));
+  return set;
+}
+
+config::AddressSet addresses(const std::vector<std::string>& texts) {
+  config::AddressSet set;
+  for (const std::string& text : texts) {
+    if (text.starts_with('@')) {
+      set.groups.push_back({text.substr(1), {}});
+    } else if (const auto range = config::parse_address_range(text)) {
+      set.ranges.push_back(*range);
+    } else {
+      set.ranges.push_back(config::range_of(IpPrefix::parse(text).value()));
+    }
+  }
+  set.ranges = config::merged(std::move(set.ranges));
+  return set;
+}
 
 config::Config reference_config() {
   config::Config config;
@@ -44,24 +69,26 @@ config::Config reference_config() {
   firewall.counters = {{.name = "counter_exp", .where = {53, 1}}};
   firewall.flowtables = {
       {.name = "flow_exp", .devices = {"eth0"}, .counter = "counter_exp", .where = {56, 1}}};
-  firewall.allows = {
-      Allow{.from = "eth1", .protocol = kTcp, .ports = {21, 22, 80, 443}, .where = {63, 1}},
-      Allow{.from = "eth1", .protocol = kUdp, .ports = {53}, .where = {67, 1}},
-      Allow{.from = "eth1", .helper = "ftp", .where = {71, 1}},
-      Allow{.protocol = kIcmp, .icmp_types = {8}, .limit = config::RateLimit{1, 1}, .where = {74, 1}},
+  firewall.rules = {
+      {.match = {.from = from("eth1"), .protocols = {kTcp}, .ports = ports({21, 22, 80, 443})},
+       .where = {63, 1}},
+      {.match = {.from = from("eth1"), .protocols = {kUdp}, .ports = ports({53})}, .where = {67, 1}},
+      {.match = {.from = from("eth1")}, .helper = "ftp", .where = {71, 1}},
+      {.match = {.protocols = {kIcmp}, .icmp_types = {8}},
+       .limit = config::RateLimit{1, 1},
+       .where = {74, 1}},
   };
   firewall.log_invalid = "FORWARD-INVALID: ";
   firewall.log_where = {81, 11};
-  firewall.snats = {{.out = "eth0",
-                     .source = *IpPrefix::parse("192.168.2.3"),
-                     .to = *IpAddress::parse("192.168.0.100"),
+  firewall.snats = {{.match = {.to = from("eth0"), .source = addresses({"192.168.2.3"})},
+                     .to = config::range_of(*IpAddress::parse("192.168.0.100")),
                      .where = {83, 1}}};
   return config;
 }
 
-config::Config config_with_allow(config::Allow allow) {
+config::Config config_with_rule(config::PolicyRule rule) {
   config::Config config = reference_config();
-  config.firewall.allows = {std::move(allow)};
+  config.firewall.rules = {std::move(rule)};
   config.firewall.log_invalid.clear();
   return config;
 }
@@ -90,23 +117,29 @@ config::Config everything_config() {
       {.name = "ftp-net", .type = "ftp", .port = 2121, .server = IpPrefix::parse("192.168.0.77/25")});
   firewall.helpers.push_back(
       {.name = "ftp-six", .type = "ftp", .port = 21, .server = IpPrefix::parse("fd00::3")});
-  firewall.allows.push_back({.from = "eth3", .protocol = kTcp});
-  firewall.allows.push_back(
-      {.from = "eth3", .protocol = kTcp, .ports = {22}, .limit = config::RateLimit{10, 60}});
-  firewall.allows.push_back({.protocol = kUdp, .ports = {123, 53, 123}});
-  firewall.allows.push_back({.protocol = kUdp});
-  firewall.allows.push_back({.protocol = kSctp, .ports = {38412}});
-  firewall.allows.push_back({.from = "eth0", .protocol = kGre});
-  firewall.allows.push_back({.protocol = std::uint8_t{200}});
-  firewall.allows.push_back({.protocol = kIcmp});
-  firewall.allows.push_back({.from = "eth1", .protocol = kIcmp, .icmp_types = {44, 0, 3, 11}});
-  firewall.allows.push_back({.protocol = kIcmp, .icmp_types = {13}, .limit = config::RateLimit{7, 3600}});
-  firewall.allows.push_back({.protocol = kIcmp, .icmp_types = {17}, .limit = config::RateLimit{500, 86400}});
-  firewall.snats.push_back(
-      {"eth0", *IpPrefix::parse("192.168.2.77/24"), *IpAddress::parse("192.168.0.100"), {}});
-  firewall.snats.push_back({"eth3", *IpPrefix::parse("10.1.2.3/9"), *IpAddress::parse("192.168.3.100"), {}});
-  firewall.snats.push_back({"eth4", *IpPrefix::parse("0.0.0.0/0"), *IpAddress::parse("192.168.4.100"), {}});
-  firewall.snats.push_back({"eth4", *IpPrefix::parse("fd00:1::/33"), *IpAddress::parse("fd00:2::1"), {}});
+  const auto allow = [&firewall](config::Match match, std::optional<config::RateLimit> limit = {}) {
+    firewall.rules.push_back({.match = std::move(match), .limit = limit, .where = {100, 1}});
+  };
+  allow({.from = from("eth3"), .protocols = {kTcp}});
+  allow({.from = from("eth3"), .protocols = {kTcp}, .ports = ports({22})}, config::RateLimit{10, 60});
+  allow({.protocols = {kUdp}, .ports = ports({53, 123})});
+  allow({.protocols = {kUdp}});
+  allow({.protocols = {kSctp}, .ports = ports({38412})});
+  allow({.from = from("eth0"), .protocols = {kGre}});
+  allow({.protocols = {200}});
+  allow({.protocols = {kIcmp}});
+  allow({.from = from("eth1"), .protocols = {kIcmp}, .icmp_types = {44, 0, 3, 11}});
+  allow({.protocols = {kIcmp}, .icmp_types = {13}}, config::RateLimit{7, 3600});
+  allow({.protocols = {kIcmp}, .icmp_types = {17}}, config::RateLimit{500, 86400});
+  const auto snat = [&firewall](const char* out, const char* source, const char* to) {
+    firewall.snats.push_back({.match = {.to = from(out), .source = addresses({source})},
+                              .to = config::range_of(*IpAddress::parse(to)),
+                              .where = {200, 1}});
+  };
+  snat("eth0", "192.168.2.77/24", "192.168.0.100");
+  snat("eth3", "10.1.2.3/9", "192.168.3.100");
+  snat("eth4", "0.0.0.0/0", "192.168.4.100");
+  snat("eth4", "fd00:1::/33", "fd00:2::1");
   return config;
 }
 

@@ -272,8 +272,9 @@ TEST_CASE(
   if (!test::enter_fresh_namespace()) return;
   Machine machine;
   for (std::uint16_t port = 1; port <= 4000; ++port) {
-    machine.config.firewall.allows.push_back(
-        {.from = "eth1", .protocol = 17, .ports = {port}, .where = {port + 1000U, 1}});
+    machine.config.firewall.rules.push_back(
+        {.match = {.from = test::from("eth1"), .protocols = {17}, .ports = test::ports({port})},
+         .where = {port + 1000U, 1}});
   }
   const Ruleset ruleset = build_ruleset(machine.config, {.flowtables = false});
   const LoadResult loaded = machine.loader.stand_by(ruleset);

@@ -7,15 +7,17 @@
 
 using namespace ftfw;
 using namespace ftfw::firewall;
-using config::Allow;
-using test::config_with_allow;
+using config::PolicyRule;
+using test::config_with_rule;
+using test::from;
+using test::ports;
 using test::rules_of;
 
 namespace {
 
 // The allow's own rule: the second of the chain.
-std::string allow_rule(Allow allow) {
-  const Ruleset ruleset = build_ruleset(config_with_allow(std::move(allow)), {});
+std::string allow_rule(PolicyRule allow) {
+  const Ruleset ruleset = build_ruleset(config_with_rule(std::move(allow)), {});
   return to_nft(ruleset.front().chains.back().rules.at(1));
 }
 
@@ -80,31 +82,34 @@ TEST_CASE("the forward policy is the configuration's") {
 }
 
 TEST_CASE("an allow becomes one rule that accepts the first packet of a flow") {
-  CHECK(allow_rule({.from = "eth1", .protocol = 6, .ports = {22}}) ==
+  CHECK(allow_rule({.match = {.from = from("eth1"), .protocols = {6}, .ports = ports({22})}}) ==
         "iifname \"eth1\" tcp dport 22 tcp flags syn ct state new accept");
-  CHECK(allow_rule({.from = "eth1", .protocol = 6, .ports = {443, 80, 443}}) ==
+  CHECK(allow_rule({.match = {.from = from("eth1"), .protocols = {6}, .ports = ports({443, 80, 443})}}) ==
         "iifname \"eth1\" tcp dport { 80, 443 } tcp flags syn ct state new accept");
-  CHECK(allow_rule({.from = "eth1", .protocol = 6}) == "iifname \"eth1\" tcp flags syn ct state new accept");
-  CHECK(allow_rule({.protocol = 17, .ports = {53, 123}}) == "udp dport { 53, 123 } ct state new accept");
-  CHECK(allow_rule({.protocol = 17}) == "meta l4proto udp ct state new accept");
-  CHECK(allow_rule({.from = "eth2", .protocol = 47}) ==
+  CHECK(allow_rule({.match = {.from = from("eth1"), .protocols = {6}}}) ==
+        "iifname \"eth1\" tcp flags syn ct state new accept");
+  CHECK(allow_rule({.match = {.protocols = {17}, .ports = ports({53, 123})}}) ==
+        "udp dport { 53, 123 } ct state new accept");
+  CHECK(allow_rule({.match = {.protocols = {17}}}) == "meta l4proto udp ct state new accept");
+  CHECK(allow_rule({.match = {.from = from("eth2"), .protocols = {47}}}) ==
         "iifname \"eth2\" meta l4proto gre ct state new accept");
-  CHECK(allow_rule({.protocol = 200}) == "meta l4proto 200 ct state new accept");
-  CHECK(allow_rule({.from = "eth1", .helper = "ftp"}) ==
+  CHECK(allow_rule({.match = {.protocols = {200}}}) == "meta l4proto 200 ct state new accept");
+  CHECK(allow_rule({.match = {.from = from("eth1")}, .helper = "ftp"}) ==
         "iifname \"eth1\" ct state related ct helper \"ftp\" accept");
 }
 
 TEST_CASE("ICMP is accepted packet by packet, by type or all of it") {
-  CHECK(allow_rule({.protocol = 1, .icmp_types = {8}}) == "icmp type echo-request accept");
-  CHECK(allow_rule({.from = "eth0", .protocol = 1, .icmp_types = {11, 3, 8, 3}}) ==
+  CHECK(allow_rule({.match = {.protocols = {1}, .icmp_types = {8}}}) == "icmp type echo-request accept");
+  CHECK(allow_rule({.match = {.from = from("eth0"), .protocols = {1}, .icmp_types = {11, 3, 8, 3}}}) ==
         "iifname \"eth0\" icmp type { destination-unreachable, echo-request, time-exceeded } accept");
-  CHECK(allow_rule({.protocol = 1, .icmp_types = {44}}) == "icmp type 44 accept");
-  CHECK(allow_rule({.protocol = 1}) == "meta l4proto icmp accept");
+  CHECK(allow_rule({.match = {.protocols = {1}, .icmp_types = {44}}}) == "icmp type 44 accept");
+  CHECK(allow_rule({.match = {.protocols = {1}}}) == "meta l4proto icmp accept");
 }
 
 TEST_CASE("a limit is printed with each unit and stands before the verdict") {
   const auto limited = [](std::uint64_t packets, std::uint64_t seconds) {
-    return allow_rule({.protocol = 17, .ports = {53}, .limit = config::RateLimit{packets, seconds}});
+    return allow_rule(
+        {.match = {.protocols = {17}, .ports = ports({53})}, .limit = config::RateLimit{packets, seconds}});
   };
   CHECK(limited(1, 1) == "udp dport 53 ct state new limit rate 1/second accept");
   CHECK(limited(20, 60) == "udp dport 53 ct state new limit rate 20/minute accept");
@@ -120,10 +125,10 @@ TEST_CASE("without a log prefix nothing is logged") {
 
 TEST_CASE(
     "each interface where flows begin gets one rule for their further packets, after the last such allow") {
-  config::Config config = config_with_allow({.from = "eth1", .protocol = 6});
-  config.firewall.allows.push_back({.from = "eth3", .protocol = 17});
-  config.firewall.allows.push_back({.from = "eth1", .protocol = 17});
-  config.firewall.allows.push_back({.protocol = 1});
+  config::Config config = config_with_rule({.match = {.from = from("eth1"), .protocols = {6}}});
+  config.firewall.rules.push_back({.match = {.from = from("eth3"), .protocols = {17}}});
+  config.firewall.rules.push_back({.match = {.from = from("eth1"), .protocols = {17}}});
+  config.firewall.rules.push_back({.match = {.protocols = {1}}});
   CHECK(forward_rules(config) ==
         "iifname \"eth0\" ct state established ct direction reply goto forward_reply\n"
         "iifname \"eth1\" tcp flags syn ct state new accept\n"
@@ -135,21 +140,21 @@ TEST_CASE(
 }
 
 TEST_CASE("flows that may begin anywhere are answered from anywhere") {
-  CHECK(forward_rules(config_with_allow({.protocol = 17})) ==
+  CHECK(forward_rules(config_with_rule({.match = {.protocols = {17}}})) ==
         "ct state established ct direction reply goto forward_reply\n"
         "meta l4proto udp ct state new accept\n"
         "ct state established ct direction original accept\n");
 }
 
 TEST_CASE("flows that begin outside are answered from elsewhere") {
-  CHECK(forward_rules(config_with_allow({.from = "eth0", .protocol = 17})) ==
+  CHECK(forward_rules(config_with_rule({.match = {.from = from("eth0"), .protocols = {17}}})) ==
         "ct state established ct direction reply goto forward_reply\n"
         "iifname \"eth0\" meta l4proto udp ct state new accept\n"
         "iifname \"eth0\" ct state established ct direction original accept\n");
 }
 
 TEST_CASE("a firewall that allows nothing but ICMP has no rule for flows in original direction") {
-  CHECK(forward_rules(config_with_allow({.protocol = 1})) ==
+  CHECK(forward_rules(config_with_rule({.match = {.protocols = {1}}})) ==
         "iifname \"eth0\" ct state established ct direction reply goto forward_reply\n"
         "meta l4proto icmp accept\n");
 }
@@ -178,10 +183,10 @@ TEST_CASE("without helpers there is no prerouting chain, without source NAT no n
 
 TEST_CASE("source NAT of hosts and networks drops host bits") {
   config::Config config = test::reference_config();
-  config.firewall.snats.push_back(
-      {"eth3", *IpPrefix::parse("10.200.3.4/9"), *IpAddress::parse("192.168.3.100"), {90, 1}});
-  config.firewall.snats.push_back(
-      {"eth3", *IpPrefix::parse("0.0.0.0/0"), *IpAddress::parse("192.168.3.100"), {}});
+  for (const char* source : {"10.200.3.4/9", "0.0.0.0/0"}) {
+    config.firewall.snats.push_back({.match = {.to = from("eth3"), .source = test::addresses({source})},
+                                     .to = config::range_of(*IpAddress::parse("192.168.3.100"))});
+  }
   CHECK(rules_of(build_ruleset(config, {}), "nat", "postrouting") ==
         "oifname \"eth0\" ip saddr 192.168.2.3 snat ip to 192.168.0.100\n"
         "oifname \"eth3\" ip saddr 10.128.0.0/9 snat ip to 192.168.3.100\n"
@@ -192,8 +197,8 @@ TEST_CASE("every rule that a section of the file makes carries its line") {
   const config::Config config = test::reference_config();
   const Ruleset ruleset = build_ruleset(config, {});
   const std::vector<Rule>& forward = ruleset.front().chains.back().rules;
-  CHECK(forward.at(1).where == config.firewall.allows.at(0).where);
-  CHECK(forward.at(5).where == config.firewall.allows.at(3).where);
+  CHECK(forward.at(1).where == config.firewall.rules.at(0).where);
+  CHECK(forward.at(5).where == config.firewall.rules.at(3).where);
   CHECK(forward.at(6).where == config.firewall.log_where);
   CHECK(ruleset.front().helpers.front().where == config.firewall.helpers.front().where);
   CHECK(ruleset.back().chains.front().rules.front().where == config.firewall.snats.front().where);
@@ -202,9 +207,9 @@ TEST_CASE("every rule that a section of the file makes carries its line") {
 TEST_CASE("the digest of a table changes with its text and with nothing else") {
   config::Config config = test::reference_config();
   const Ruleset before = build_ruleset(config, {});
-  config.firewall.allows.front().where = {1000, 1};
+  config.firewall.rules.front().where = {1000, 1};
   CHECK(build_ruleset(config, {}).front().digest == before.front().digest);
-  config.firewall.allows.front().ports = {22};
+  config.firewall.rules.front().match.ports = ports({22});
   CHECK(build_ruleset(config, {}).front().digest != before.front().digest);
   CHECK(build_ruleset(config, {}).back().digest == before.back().digest);
 }

@@ -21,7 +21,7 @@ Loader open_loader() {
 config::Config broken_config() {
   config::Config config = test::reference_config();
   config.firewall.helpers.front().type = "nonesuch";
-  config.firewall.snats.front().out = "a-name-longer-than-15-bytes";
+  config.firewall.snats.front().match.to.front().name = "a-name-longer-than-15-bytes";
   return config;
 }
 
