@@ -51,10 +51,7 @@ UpdateConntrack shape_update(const ConntrackEntry& entry, std::uint32_t parked_s
                           (has_master ? status::kExpected : 0U);
   }
   update.entry.timeout_s = parked_s;
-  // The same helper again makes the kernel pick its sequence tracking up anew (from_nlattr): without that,
-  // the helper of a former primary compares with what it saw before the move and overlooks the first command
-  // after it. Flows with a master have no helper of their own to set.
-  if (has_master) update.entry.helper.clear();
+  if (has_master) update.entry.helper.clear();  // no helper of their own to set
   update.entry.master.reset();
   mask_flags(update.entry);
   return update;
@@ -66,6 +63,10 @@ UpdateConntrack shape_liberal(const ConntrackEntry& entry, std::uint32_t parked_
   update.entry.reply = entry.reply;
   update.entry.timeout_s = parked_s;
   update.entry.tcp = entry.tcp;
+  // The same helper again makes the kernel pick its sequence tracking up anew (from_nlattr): without that,
+  // the helper of a former primary compares with what it saw before the move and overlooks the first command
+  // after it. The entry is equal on both sides, so nothing else would update it.
+  if (!entry.master) update.entry.helper = entry.helper;
   mask_flags(update.entry);
   return update;
 }

@@ -235,6 +235,17 @@ TEST_CASE("own entries are made liberal and parked once, unless the peer's word 
   CHECK(bench.counters.made_liberal == 1);
 }
 
+TEST_CASE("an own entry with a helper names it again, which re-arms the helper of a former primary") {
+  Bench bench;
+  ConntrackEntry control = tcp_flow(1);
+  control.helper = "ftp";
+  bench.kernel.traffic_creates(control);
+  bench.injector.learn(control);
+  bench.run();
+  REQUIRE(bench.last.size() == 1);
+  CHECK(std::get<UpdateConntrack>(bench.last[0].action).entry.helper == "ftp");
+}
+
 TEST_CASE("a new source only fills holes with what still waits") {
   Bench bench;
   bench.kernel.traffic_creates(tcp_flow(1, TcpState::fin_wait));
