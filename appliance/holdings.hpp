@@ -1,7 +1,7 @@
 // What this machine's kernel holds while it is primary, and only then: the macvlans of virtual MACs up, the
 // virtual addresses with their lease, the virtual routes. Owned and used by the failover thread; the lease
 // thread renews the same addresses through an object of its own. Invariant: what is not ours (another
-// protocol number, another alias) is never changed.
+// protocol number, another link group) is never changed.
 #pragma once
 
 #include <chrono>

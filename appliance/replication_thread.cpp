@@ -311,6 +311,9 @@ void ReplicationThread::publish(Instant now) {
         {"handshakes failed", channel.handshakes_failed},
         {"overruns", counters.overruns},
         {"full sends", counters.full_sends_finished},
+        {"compares", counters.compares_finished + counters.compares_received},
+        {"ranges differing", counters.ranges_differing},
+        {"entries repaired", counters.entries_repaired},
         {"swept", counters.swept}};
   });
 }
