@@ -106,7 +106,9 @@ bool Injector::start(Task& task, std::uint64_t hash, Batch& batch) {
     start_upsert(*upsert, hash, batch);
   } else if (const auto* liberal = std::get_if<MakeLiberal>(&task)) {
     if (confirmed(entries_, hash, liberal->generation)) return false;
-    add(batch, shape_liberal(liberal->entry, parked_s_), true);
+    UpdateConntrack update = shape_liberal(liberal->entry, parked_s_);
+    if (fill_holes_only_) update.entry.timeout_s.reset();  // live traffic sets it
+    add(batch, std::move(update), true);
     follow({}, Kind::liberal, hash, batch);
   } else if (const auto* destroy = std::get_if<Destroy>(&task)) {
     if (destroy->swept && confirmed(entries_, hash, destroy->generation)) return false;

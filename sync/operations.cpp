@@ -63,6 +63,8 @@ UpdateConntrack shape_liberal(const ConntrackEntry& entry, std::uint32_t parked_
   update.entry.reply = entry.reply;
   update.entry.timeout_s = parked_s;
   update.entry.tcp = entry.tcp;
+  // Read a while ago: the flow may have gone on, or closed, since.
+  if (update.entry.tcp) update.entry.tcp->state = TcpState::none;
   // The same helper again makes the kernel pick its sequence tracking up anew (from_nlattr): without that,
   // the helper of a former primary compares with what it saw before the move and overlooks the first command
   // after it. The entry is equal on both sides, so nothing else would update it.

@@ -176,7 +176,8 @@ void append_protocol_state(MessageBuilder& message, const ConntrackEntry& entry,
   message.nest(CTA_PROTOINFO, [&] {
     if (entry.tcp) {
       message.nest(CTA_PROTOINFO_TCP, [&] {
-        message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(entry.tcp->state));
+        if (entry.tcp->state != TcpState::none)
+          message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(entry.tcp->state));
         message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, entry.tcp->window_scale_original);
         message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, entry.tcp->window_scale_reply);
         append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, entry.tcp->flags_original, be_liberal);

@@ -203,6 +203,23 @@ TEST_CASE("BE_LIBERAL stands raw in both directions where it is asked for, and a
   CHECK(raw_tcp_flags() == std::vector<std::pair<int, int>>{{0x0b, 0x0b}});
 }
 
+TEST_CASE("an update without a TCP state makes an entry liberal and leaves its state and timeout alone") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable table = open_table();
+  ConntrackEntry entry = tcp_entry();
+  entry.tcp->state = TcpState::fin_wait;
+  REQUIRE(apply(table, {{.id = 1, .action = CreateConntrack{entry}, .be_liberal = false}}).empty());
+  ConntrackEntry update{.key = entry.key, .reply = entry.reply};
+  update.tcp = entry.tcp;
+  update.tcp->state = TcpState::none;
+  REQUIRE(apply(table, {{.id = 2, .action = UpdateConntrack{update}, .be_liberal = true}}).empty());
+  CHECK(raw_tcp_flags() == std::vector<std::pair<int, int>>{{0x0b, 0x0b}});
+  const Dump dump = dump_of(table);
+  REQUIRE(dump.find(entry.key) != nullptr);
+  CHECK(dump.find(entry.key)->tcp->state == TcpState::fin_wait);
+}
+
 TEST_CASE("an update changes state, timeout and mark, and keeps the translation") {
   NetworkNamespace space;
   if (!space) return;
