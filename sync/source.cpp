@@ -25,7 +25,7 @@ Source::Source(const Settings& settings, const Filter& filter, Counters& counter
 void Source::start(Instant now) {
   active_ = true;
   start_over();
-  not_before_ = now;
+  not_before_ = now + kTrafficFirst;
 }
 
 void Source::stop() {

@@ -24,6 +24,9 @@ class Source {
   // After doubt, keys that traffic named during the compare may lack what was lost before: a paced second
   // look.
   static constexpr Duration kSecondLook = 2s;
+  // After a takeover the flows that were interrupted come first: reading even an empty table of 262,144
+  // buckets keeps a processor from its packets for 10 ms (ctnetlink_dump_table walks it with softirqs off).
+  static constexpr Duration kTrafficFirst = 300ms;
   static constexpr Duration kAfterFailedDump = 1s;
   static constexpr Duration kAfterTooManyTouched = 1s;
 

@@ -27,9 +27,17 @@ struct Bench {
 
 }  // namespace
 
-TEST_CASE("events before the first begin are left to the dump, later ones travel") {
+TEST_CASE("a new source does not read its table before the interrupted flows have gone on") {
   Bench bench;
   bench.source.start(kStart);
+  CHECK(bench.source.next_deadline(true, true) == kStart + Source::kTrafficFirst);
+  CHECK_FALSE(bench.source.begin_when_due(kStart + Source::kTrafficFirst - 1ns, 1));
+  CHECK(bench.source.begin_when_due(kStart + Source::kTrafficFirst, 1));
+}
+
+TEST_CASE("events before the first begin are left to the dump, later ones travel") {
+  Bench bench;
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.on_event(ConntrackEvent{Change::created, udp_flow(1)});
   CHECK(bench.counters.events_before_send == 1);
   CHECK(bench.source.begin_when_due(kStart, 1));
@@ -42,7 +50,7 @@ TEST_CASE("events before the first begin are left to the dump, later ones travel
 
 TEST_CASE("the end goes behind the events that stand in for dumped entries") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.begin_when_due(kStart, 1);
   for (std::uint16_t i = 0; i < 20; ++i) {
     bench.source.on_event(ConntrackEvent{Change::destroyed, udp_flow(i)});
@@ -57,7 +65,7 @@ TEST_CASE("the end goes behind the events that stand in for dumped entries") {
 
 TEST_CASE("an offloaded TCP flow, dumped without its state, is sent as established") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.begin_when_due(kStart, 1);
   ConntrackEntry offloaded = tcp_flow();
   offloaded.tcp.reset();
@@ -68,7 +76,7 @@ TEST_CASE("an offloaded TCP flow, dumped without its state, is sent as establish
 
 TEST_CASE("TCP without a reply, local flows and a stopped source send nothing") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.begin_when_due(kStart, 1);
   bench.source.on_event(ConntrackEvent{Change::created, tcp_flow(1, TcpState::syn_sent)});
   CHECK(bench.counters.events_filtered == 1);
@@ -80,7 +88,7 @@ TEST_CASE("TCP without a reply, local flows and a stopped source send nothing") 
 
 TEST_CASE("an overrun makes a full send due at once, and the next one not before its time") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   CHECK(bench.source.begin_when_due(kStart, 1));
   bench.source.on_overrun(kStart);
   CHECK_FALSE(bench.source.begin_when_due(kStart, 2));
@@ -91,7 +99,7 @@ TEST_CASE("an overrun makes a full send due at once, and the next one not before
 
 TEST_CASE("a failed dump is repeated, an abandoned one ends nothing") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.begin_when_due(kStart, 1);
   bench.source.on_dump_end(kStart, false);
   CHECK(bench.source.next_deadline(true, true) == kStart + Source::kAfterFailedDump);
@@ -102,7 +110,7 @@ TEST_CASE("a failed dump is repeated, an abandoned one ends nothing") {
 
 TEST_CASE("the digests go behind the events before them, when both tables are read and late events are in") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.on_peer({}, true);
   CHECK(bench.source.begin_when_due(kStart, 1) == DumpPurpose::compare);
   CHECK(std::holds_alternative<wire::CompareBegin>(bench.sent().at(0)));
@@ -124,7 +132,7 @@ TEST_CASE("the digests go behind the events before them, when both tables are re
 
 TEST_CASE("an answer of another compare is nothing, one of too many ranges sends the whole table") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.on_peer({}, true);
   bench.source.begin_when_due(kStart, 1);
   bench.source.on_dump_end(kStart, true);
@@ -142,7 +150,7 @@ TEST_CASE("an answer of another compare is nothing, one of too many ranges sends
 
 TEST_CASE("a replica that never answers voids the compare, and another one follows") {
   Bench bench;
-  bench.source.start(kStart);
+  bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.on_peer({}, true);
   bench.source.begin_when_due(kStart, 1);
   bench.source.on_dump_end(kStart, true);
