@@ -22,7 +22,6 @@ namespace {
 constexpr Duration kHangLimit = 5s;
 // The first round over the tracked files takes far less.
 constexpr Duration kFirstFiles = 200ms;
-constexpr Duration kTellAgain = 60s;
 
 std::string_view name_of(sync::GroupRole role) {
   switch (role) {
@@ -393,7 +392,7 @@ void Appliance::keep_house(Instant now) {
 // What cannot be mended is tried again every second and told once a minute.
 void Appliance::mend(Instant now) {
   const Status mended = steps_.mend(coordinator_.role());
-  if (mended || (told_unmended_ && now - *told_unmended_ < kTellAgain)) return;
+  if (mended || (told_unmended_ && now - *told_unmended_ < kTellAgainAfter)) return;
   told_unmended_ = now;
   alarm(mended.error().text);
 }
