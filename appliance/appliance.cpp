@@ -48,7 +48,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
+      coordinator_(failover::coordinator_settings(election_, parts.config)),
       put_back_(holdings_, lease_),
       steps_({.election = election_,
               .ruleset = ruleset_,
