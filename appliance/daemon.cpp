@@ -311,6 +311,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   if (!table) return refuse(table.error());
   sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
   replication.normal_timeouts = facts->timeouts;
+  // What the table could not take would be held for nothing.
+  if (facts->conntrack_max != 0) replication.cache_entries = facts->conntrack_max;
   auto capture =
       sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
                                       .protocols = replication.protocols,

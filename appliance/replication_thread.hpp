@@ -13,6 +13,7 @@
 #include "appliance/messages.hpp"
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
 #include "sync/linux/conntrack_table.hpp"
 #include "sync/linux/link_set.hpp"
 
@@ -39,8 +40,9 @@ class ReplicationThread {
   void drain_channel();
   void carry_out_outputs();
   void carry_out(sync::Output& output);
-  void begin_dump(std::uint64_t dump);
+  void begin_dump(const sync::StartDump& start);
   void step_dump();
+  void step_tables();
   void end_dump(bool complete);
   void apply(const std::vector<sync::Operation>& operations);
   void trouble(std::string text);
@@ -57,6 +59,7 @@ class ReplicationThread {
   sync::Engine engine_;
   std::unique_ptr<sync::LinkSet> links_;
   sync::ConntrackTable table_;
+  sync::FlowTables tables_;
   Mailboxes mailboxes_;
   Sender<ReplicationReport> reports_;
   SharedStatus& status_;

@@ -124,6 +124,15 @@ TEST_CASE("the reference file gives replication into the standby's kernel") {
   CHECK_FALSE(replication.reliable_destroy);
 }
 
+TEST_CASE("the standby may hold the flows in a cache") {
+  std::string source = reference_text();
+  const std::string kernel = "standby = \"kernel\"";
+  source.replace(source.find(kernel), kernel.size(), "standby = \"cache\"");
+  const Loaded loaded = load(source);
+  REQUIRE(loaded.config.has_value());
+  CHECK(loaded.config->replication.standby == StandbyMode::cache);
+}
+
 TEST_CASE("further links, a next key and the event buffer are read") {
   std::string source = reference_text();
   const std::string before = "[replication]\n";
