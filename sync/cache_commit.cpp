@@ -67,11 +67,11 @@ void CacheCommit::walk() {
     }
     walked_ = ref;
     cache_.set_done(ref, false);  // a commit that was cancelled may have been here
-    const ConntrackEntry entry = cache_.decode(ref);
+    ConntrackEntry entry = cache_.decode(ref);
     if (entry.master) {
       related_.push_back({.ref = ref, .assured = assured(entry)});
     } else if (assured(entry)) {
-      add({.ref = ref}, entry);
+      add({.ref = ref}, std::move(entry));
     } else {
       others_.push_back(ref);
     }
@@ -98,9 +98,9 @@ void CacheCommit::add_related(bool all) {
   for (; next_ < related_.size() && !full(); ++next_) {
     const Related related = related_[next_];
     if (all || related.assured) {
-      const ConntrackEntry entry = cache_.decode(related.ref);
+      ConntrackEntry entry = cache_.decode(related.ref);
       if (master_settled(entry)) {
-        add({.ref = related.ref}, entry);
+        add({.ref = related.ref}, std::move(entry));
         level_added_ = true;
         continue;
       }
@@ -141,7 +141,7 @@ void CacheCommit::add_expectations() {
   }
 }
 
-void CacheCommit::add(const Item& item, const ConntrackEntry& entry) {
+void CacheCommit::add(const Item& item, ConntrackEntry entry) {
   Operation& operation = operations_.emplace_back();
   operation.id = in_flight_.size();
   operation.be_liberal = wants_liberal(entry.key) && (leftovers_ || !item.probe);
@@ -155,10 +155,10 @@ void CacheCommit::add(const Item& item, const ConntrackEntry& entry) {
     operation.action = std::move(probe);
     return;
   }
-  CreateConntrack create = shape_create(entry, timeouts_.for_entry(entry));
-  if (item.without_master) create.entry.master.reset();
-  if (item.without_helper) create.entry.helper.clear();
-  operation.action = std::move(create);
+  if (item.without_master) entry.master.reset();
+  if (item.without_helper) entry.helper.clear();
+  const std::uint32_t timeout_s = timeouts_.for_entry(entry);
+  operation.action = shape_create(std::move(entry), timeout_s);
 }
 
 void CacheCommit::on_applied(std::span<const Refusal> refusals) {

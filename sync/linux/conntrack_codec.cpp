@@ -148,8 +148,8 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
 // one leaves the kernel nothing to choose, so a clash is an error (EEXIST) and not another port than the
 // source has. An entry without a reply gets them too, for its next packet would still meet the NAT rules
 // otherwise.
-void append_nat(MessageBuilder& message, const ConntrackEntry& entry) {
-  const bool translated = entry.reply != entry.key.original.inverse();
+void append_nat(MessageBuilder& message, const ConntrackEntry& entry, const Tuple& plain_reply) {
+  const bool translated = entry.reply != plain_reply;
   const bool replied = (entry.status.value_or(0) & status::kSeenReply) != 0;
   if (!translated && replied) return;
   const Tuple& reply = entry.reply;
@@ -266,8 +266,9 @@ void append_create(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, NLM_F_CREATE | NLM_F_EXCL),
                          head.sequence, netlink_family(entry.key.original));
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
-  append_tuple(message, CTA_TUPLE_REPLY, entry.key.original.inverse());
-  append_nat(message, entry);
+  const Tuple plain_reply = entry.key.original.inverse();
+  append_tuple(message, CTA_TUPLE_REPLY, plain_reply);
+  append_nat(message, entry, plain_reply);
   append_helper(message, entry);
   // EXPECTED is the kernel's to set, by the master conntrack.
   append_state(message, entry, be_liberal, status::kExpected | status::kDying);

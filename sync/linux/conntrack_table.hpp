@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
@@ -28,6 +29,10 @@ class ConntrackTable final : public KernelTable {
   // Blame::system with EPERM without CAP_NET_ADMIN. The buffer holds the answers to one batch; the default
   // has room for one that fails as a whole, many times over.
   static Result<ConntrackTable> open(int answer_buffer_bytes = 4 << 20);
+
+  ConntrackTable(ConntrackTable&& other) noexcept;
+  ConntrackTable& operator=(ConntrackTable&& other) noexcept;
+  ~ConntrackTable() override;
 
   // The sender of these changes in ctnetlink's events (nlmsg_pid): what Capture filters out.
   std::uint32_t port_id() const { return inject_.port_id(); }
@@ -59,6 +64,7 @@ class ConntrackTable final : public KernelTable {
 
   NetlinkSocket inject_;
   NetlinkSocket dump_;
+  std::unique_ptr<Batch> batch_;  // its memory is used again
   Phase phase_ = Phase::idle;
   std::uint32_t sequence_ = 0;
   std::uint32_t dump_sequence_ = 0;
