@@ -63,7 +63,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       files_(parts.config.group.tracked_files, from_files_),
       capture_(std::move(parts.capture), captured_, status_, liveness_),
       replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
-                   std::move(parts.table),
+                   std::move(parts.table), std::move(parts.events),
                    {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
                    status_, liveness_),
       control_(std::move(parts.control)) {}

@@ -321,6 +321,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                            .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
                            .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
+  auto events = capture->make_switch();
+  if (!events) return refuse(events.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
 
@@ -343,6 +345,7 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                        .links = std::move(*links),
                        .table = std::move(*table),
                        .capture = std::move(*capture),
+                       .events = std::move(*events),
                        .control = std::move(*control),
                        .signals = std::move(*signals)},
                       status);

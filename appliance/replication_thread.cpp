@@ -61,11 +61,13 @@ ReplicationLinkStatus shown(const sync::LinkStatus& link) {
 
 ReplicationThread::ReplicationThread(sync::Settings settings, std::uint64_t instance,
                                      std::unique_ptr<sync::LinkSet> links, sync::ConntrackTable table,
-                                     Mailboxes mailboxes, SharedStatus& status, Liveness& liveness)
+                                     sync::CaptureSwitch events, Mailboxes mailboxes, SharedStatus& status,
+                                     Liveness& liveness)
     : engine_(settings, instance),
       links_(std::move(links)),
       table_(std::move(table)),
       tables_(table_, settings),
+      events_(std::move(events)),
       mailboxes_(mailboxes),
       reports_(mailboxes.reports),
       status_(status),
@@ -125,9 +127,11 @@ void ReplicationThread::obey_commands() {
           if constexpr (std::is_same_v<Command, BecomeSource>) {
             engine_.become_source(now, what.epoch);
             tables_.become_source(now);
+            source_ = true;
           } else if constexpr (std::is_same_v<Command, BecomeReplica>) {
             engine_.become_replica(now);
             tables_.become_replica(now);
+            source_ = false;
           } else if constexpr (std::is_same_v<Command, Commit>) {
             engine_.commit(now, what.plan);
           } else {
@@ -254,11 +258,18 @@ void ReplicationThread::step_dump() {
   carry_out_outputs();
 }
 
+// Of a replica nobody wants events. A source reads its table after this, so it sees what came before.
+void ReplicationThread::listen_as_source() {
+  if (const Status changed = events_.listen(source_ && !tables_.committing()); !changed)
+    trouble(changed.error().text);
+}
+
 // A batch of a commit, or a piece of what is cleaned up, a round.
 void ReplicationThread::step_tables() {
   tables_.step(monotonic_now(), engine_.mirrors_source());
   for (std::string& text : tables_.take_troubles()) trouble(std::move(text));
   if (auto finished = tables_.take_finished()) reports_.post(*finished);
+  listen_as_source();
 }
 
 void ReplicationThread::end_dump(bool complete) {

@@ -14,6 +14,7 @@
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
 #include "sync/flow_tables.hpp"
+#include "sync/linux/capture.hpp"
 #include "sync/linux/conntrack_table.hpp"
 #include "sync/linux/link_set.hpp"
 
@@ -29,8 +30,8 @@ class ReplicationThread {
 
   // instance: random for every start of the process.
   ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::LinkSet> links,
-                    sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status,
-                    Liveness& liveness);
+                    sync::ConntrackTable table, sync::CaptureSwitch events, Mailboxes mailboxes,
+                    SharedStatus& status, Liveness& liveness);
 
   void run(const std::stop_token& stop);
 
@@ -43,6 +44,7 @@ class ReplicationThread {
   void begin_dump(const sync::StartDump& start);
   void step_dump();
   void step_tables();
+  void listen_as_source();
   void end_dump(bool complete);
   void apply(const std::vector<sync::Operation>& operations);
   void trouble(std::string text);
@@ -60,6 +62,8 @@ class ReplicationThread {
   std::unique_ptr<sync::LinkSet> links_;
   sync::ConntrackTable table_;
   sync::FlowTables tables_;
+  sync::CaptureSwitch events_;
+  bool source_ = false;
   Mailboxes mailboxes_;
   Sender<ReplicationReport> reports_;
   SharedStatus& status_;
