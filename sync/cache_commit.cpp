@@ -141,24 +141,25 @@ void CacheCommit::add_expectations() {
   }
 }
 
-void CacheCommit::add(const Item& item, ConntrackEntry entry) {
-  Operation& operation = operations_.emplace_back();
-  operation.id = in_flight_.size();
-  operation.be_liberal = wants_liberal(entry.key) && (leftovers_ || !item.probe);
+void CacheCommit::add(const Item& item, ConntrackEntry&& entry) {
+  const std::uint64_t id = in_flight_.size();
   in_flight_.push_back(item);
+  const bool liberal = wants_liberal(entry.key);
   if (item.probe) {
     UpdateConntrack probe;
     if (leftovers_) probe = shape_liberal(entry, 0);
     probe.entry.key = entry.key;
     probe.entry.reply = entry.reply;
     probe.entry.timeout_s.reset();  // its own is as old as its last packet
-    operation.action = std::move(probe);
+    operations_.push_back({.id = id, .action = std::move(probe), .be_liberal = liberal && leftovers_});
     return;
   }
-  if (item.without_master) entry.master.reset();
-  if (item.without_helper) entry.helper.clear();
-  const std::uint32_t timeout_s = timeouts_.for_entry(entry);
-  operation.action = shape_create(std::move(entry), timeout_s);
+  Operation& operation = operations_.emplace_back(
+      Operation{.id = id, .action = CreateConntrack{std::move(entry)}, .be_liberal = liberal});
+  ConntrackEntry& create = std::get<CreateConntrack>(operation.action).entry;
+  shape_for_create(create, timeouts_.for_entry(create));
+  if (item.without_master) create.master.reset();
+  if (item.without_helper) create.helper.clear();
 }
 
 void CacheCommit::on_applied(std::span<const Refusal> refusals) {

@@ -80,7 +80,7 @@ class CacheCommit {
   void add_forced();
   void add_expectations();
   bool full() const { return operations_.size() >= kMaxOperations; }
-  void add(const Item& item, ConntrackEntry entry);
+  void add(const Item& item, ConntrackEntry&& entry);
   bool master_settled(const ConntrackEntry& entry) const;
   void conclude(Item item, int error);
   void conclude_create(Item item, int error);

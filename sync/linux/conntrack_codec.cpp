@@ -134,13 +134,10 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
                       std::optional<std::uint16_t> port) {
   message.nest(type, [&] {
     const bool is_ipv4 = to.is_ipv4();
+    // Without an upper end the range is this one (nf_nat_ipv4_nlattr_to_range,
+    // nf_nat_l4proto_nlattr_to_range).
     message.bytes(is_ipv4 ? CTA_NAT_V4_MINIP : CTA_NAT_V6_MINIP, to.bytes());
-    message.bytes(is_ipv4 ? CTA_NAT_V4_MAXIP : CTA_NAT_V6_MAXIP, to.bytes());
-    if (!port) return;
-    message.nest(CTA_NAT_PROTO, [&] {
-      message.u16(CTA_PROTONAT_PORT_MIN, *port);
-      message.u16(CTA_PROTONAT_PORT_MAX, *port);
-    });
+    if (port) message.nest(CTA_NAT_PROTO, [&] { message.u16(CTA_PROTONAT_PORT_MIN, *port); });
   });
 }
 
