@@ -3,7 +3,11 @@
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
+#include <fstream>
+#include <string>
+
 #include "tests/netns/lab/flow_table.hpp"
+#include "tests/netns/lab/make_flows.hpp"
 #include "tests/netns/lab/scenario.hpp"
 #include "tests/netns/lab/wait.hpp"
 
@@ -33,7 +37,35 @@ std::size_t missing(const FlowTable& before, const FlowTable& now) {
   return count;
 }
 
+// Anonymous memory of a process, in bytes.
+std::size_t memory_of(pid_t process) {
+  std::ifstream status("/proc/" + std::to_string(process) + "/status");
+  for (std::string word; status >> word;) {
+    if (word != "RssAnon:") continue;
+    std::size_t kib = 0;
+    status >> kib;
+    return kib * 1024;
+  }
+  return 0;
+}
+
 }  // namespace
+
+TEST_CASE("a standby with a cache takes less than 160 bytes a flow") {
+  constexpr std::size_t kFlows = 100'000;
+  Scenario s({.name = "cache memory", .cache_1 = true, .cache_2 = true});
+  const std::size_t before = memory_of(s.appliance(Node::fw_2).pid());
+  make_flows(s.lab(), Node::fw_1, kFlows);
+  const bool arrived = wait_until(
+      60s, [&] { return s.appliance(Node::fw_2).standing().value_or(Standing{}).entries >= kFlows; }, 100ms);
+  s.expect(arrived, "all flows arrive");
+  const double each =
+      static_cast<double>(memory_of(s.appliance(Node::fw_2).pid()) - before) / static_cast<double>(kFlows);
+  fmt::print("[cache memory] {:.0f} bytes a flow on the standby\n", each);
+  s.expect(each < 160, fmt::format("{:.0f} bytes a flow", each));
+  s.expect(replicated_flows(s.lab(), Node::fw_2).flows.empty(), "its kernel is empty");
+  judge(s);
+}
 
 TEST_CASE("crash: what the cache held is committed, every connection lives, and so it is on the way back") {
   Scenario s({.name = "cache crash", .flows = 20'000, .cache_1 = true, .cache_2 = true});
