@@ -15,6 +15,7 @@
 #include "appliance/control/commands.hpp"
 #include "appliance/control/server.hpp"
 #include "appliance/failover/translation.hpp"
+#include "appliance/flows/kernel_source.hpp"
 #include "appliance/realtime.hpp"
 
 namespace ftfw {
@@ -132,7 +133,7 @@ void Appliance::run() {
 void Appliance::serve_control(const std::stop_token& stop) {
   name_this_thread("ftfw-control");
   OrderDesk orders(from_control_, to_control_);
-  ControlServer server(control_, control_commands({.status = status_, .orders = orders}));
+  ControlServer server(control_, control_commands({.status = status_, .orders = orders, .open_flows = open_kernel_flows}));
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
   server.run(stop);

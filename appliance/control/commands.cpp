@@ -1,6 +1,7 @@
 #include "appliance/control/commands.hpp"
 
 #include "appliance/base/clock.hpp"
+#include "appliance/flows/command.hpp"
 
 namespace ftfw {
 namespace {
@@ -31,7 +32,8 @@ ControlCommand announce_command(OrderDesk& orders) {
 }  // namespace
 
 ControlCommands control_commands(const ControlContext& context) {
-  return {status_command(context.status), announce_command(context.orders)};
+  return {status_command(context.status), flows_command(context.open_flows),
+          announce_command(context.orders)};
 }
 
 }  // namespace ftfw

@@ -4,6 +4,7 @@
 
 #include "appliance/control/command.hpp"
 #include "appliance/control/orders.hpp"
+#include "appliance/flows/source.hpp"
 #include "appliance/status.hpp"
 
 namespace ftfw {
@@ -11,7 +12,8 @@ namespace ftfw {
 // What the handlers may use; it lives as long as the control thread.
 struct ControlContext {
   SharedStatus& status;
-  OrderDesk& orders;  // to the failover thread
+  OrderDesk& orders;          // to the failover thread
+  OpenFlowSource open_flows;  // what this node holds
 };
 
 ControlCommands control_commands(const ControlContext& context);
