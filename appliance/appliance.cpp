@@ -279,12 +279,11 @@ void Appliance::on_report(const sync::PeerChanged& change) {
   });
   if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
   const bool was_alive = status_.with([&peer](StatusBoard& board) {
-    const bool was = board.replication.peer_alive;
-    board.replication.peer_alive = peer.alive;
-    board.replication.peer_role = name_of(peer.group.role);
-    board.replication.peer_in_sync = peer.in_sync;
-    board.replication.peer_epoch = peer.group.primary_epoch;
-    return was;
+    ReplicationPeerStatus& shown = board.replication.peers.front();
+    shown.role = name_of(peer.group.role);
+    shown.in_sync = peer.in_sync;
+    shown.epoch = peer.group.primary_epoch;
+    return std::exchange(shown.alive, peer.alive);
   });
   if (peer.alive && !was_alive) log::notice(peer_.name + " is heard on the dedicated link");
   if (!peer.alive && was_alive) alarm(peer_.name + " is no longer heard on the dedicated link");
@@ -444,7 +443,8 @@ void Appliance::watch_threads(Instant now) {
   if (hanging && hanging != told_hanging_) alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
   told_hanging_ = hanging;
   const bool replicates = hanging == ThreadName::replication || hanging == ThreadName::capture;
-  const bool peer_alive = status_.with([](const StatusBoard& board) { return board.replication.peer_alive; });
+  const bool peer_alive =
+      status_.with([](const StatusBoard& board) { return board.replication.any_peer_alive(); });
   if (!hanging || (replicates && !peer_alive)) ::sd_notify(0, "WATCHDOG=1");
 }
 
