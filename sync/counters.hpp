@@ -25,7 +25,9 @@ struct Counters {
   // source
   std::uint64_t events = 0;
   std::uint64_t events_of_replica = 0;   // captured while replica: never sent
-  std::uint64_t events_filtered = 0;     // local, other protocol, TCP without a reply
+  std::uint64_t events_filtered = 0;     // local, other protocol or state, excluded network
+  std::uint64_t flows_ended_young = 0;   // never sent: gone before the minimum age
+  std::uint64_t young_overflows = 0;     // sent below the minimum age: too many to keep
   std::uint64_t events_before_send = 0;  // no full send begun: the dump will show them
   std::uint64_t events_coalesced = 0;
   std::uint64_t entries_sent = 0;
@@ -53,7 +55,7 @@ struct Counters {
   std::uint64_t messages_received = 0;
   std::uint64_t stale_epoch = 0;      // data of a dead epoch, dropped
   std::uint64_t refused_by_role = 0;  // data while source or committed, dropped
-  std::uint64_t uncovered = 0;        // local or of another protocol, dropped
+  std::uint64_t uncovered = 0;        // local, of another protocol, or excluded: dropped
   std::uint64_t created = 0;
   std::uint64_t updated = 0;
   std::uint64_t destroyed = 0;

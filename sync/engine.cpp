@@ -71,7 +71,7 @@ void Engine::on_frame(Instant now, ByteSpan bytes) {
 
 void Engine::on_event(Instant now, const Event& event) {
   now_ = now;
-  source_.on_event(event);
+  source_.on_event(now, event);
 }
 
 void Engine::on_overrun(Instant now) {

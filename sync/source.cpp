@@ -20,16 +20,22 @@ bool offloaded_tcp(const ConntrackEntry& entry) {
 }  // namespace
 
 Source::Source(const Settings& settings, const Filter& filter, Counters& counters, std::uint64_t secret)
-    : settings_(settings), filter_(filter), counters_(counters), secret_(secret) {}
+    : settings_(settings),
+      filter_(filter),
+      counters_(counters),
+      young_(settings.minimum_age),
+      secret_(secret) {}
 
 void Source::start(Instant now) {
   active_ = true;
+  young_.clear();
   start_over();
   not_before_ = now + kTrafficFirst;
 }
 
 void Source::stop() {
   start_over();
+  young_.clear();
   active_ = false;
 }
 
@@ -76,27 +82,92 @@ void Source::on_full_send_request(Instant now, bool restart) {
 void Source::on_overrun(Instant now) {
   ++counters_.overruns;
   if (!active_) return;
+  // The ends of young flows may have been lost: those that live are old enough for the compare.
+  young_.clear();
   // Destroys may be among what was lost: what the running dump holds cannot be trusted any more.
   on_full_send_request(now, true);
   --counters_.full_sends_requested;
 }
 
-void Source::on_event(const Event& event) {
+void Source::on_event(Instant now, const Event& event) {
   ++counters_.events;
   if (!active_) {
     ++counters_.events_of_replica;
     return;
   }
-  if (const auto* conntrack = std::get_if<ConntrackEvent>(&event)) on_conntrack(*conntrack);
+  if (const auto* conntrack = std::get_if<ConntrackEvent>(&event)) on_conntrack(now, *conntrack);
   if (const auto* expectation = std::get_if<ExpectationEvent>(&event)) on_expectation(*expectation);
 }
 
-void Source::on_conntrack(const ConntrackEvent& event) {
-  if (!filter_.covers(event.entry) || !filter_.established_enough(event.entry)) {
+void Source::on_conntrack(Instant now, const ConntrackEvent& event) {
+  if (!filter_.covers(event.entry) || filter_.awaits_reply(event.entry)) {
     ++counters_.events_filtered;
     return;
   }
-  stream(event);
+  if (young_.used() && is_kept_young(now, event)) return;
+  if (event.entry.master) send_master(*event.entry.master, event.entry.key.zone);
+  if (event.change == Change::destroyed || filter_.travels(event.entry)) return stream(event);
+  ++counters_.events_filtered;
+  // Out of the states that travel: the replica has it in an earlier one. A new flow it does not have.
+  if (event.change == Change::updated) {
+    stream(ConntrackEvent{
+        .change = Change::destroyed,
+        .entry = {.key = event.entry.key, .reply = event.entry.reply, .status = event.entry.status}});
+  }
+}
+
+// What the peer was never told of. Neither a compare nor a send looks at it: the replica does not have it.
+bool Source::is_kept_young(Instant now, const ConntrackEvent& event) {
+  const EntryKey& key = event.entry.key;
+  const bool known = young_.contains(key);
+  if (event.change == Change::destroyed) {
+    if (!young_.drop(key)) return false;
+    ++counters_.flows_ended_young;
+  } else if (known && event.change == Change::updated) {
+    young_.update(event.entry);
+  } else if (begins(event) && !full_.running()) {
+    young_.begin(now, event.entry);
+    send_grown(now);
+  } else {
+    // While a send reads the table it may have sent the flow before this event came.
+    young_.drop(key);
+    return false;
+  }
+  leave_out_of_compare(key);
+  return true;
+}
+
+// A flow that waits for its first reply begins with that.
+bool Source::begins(const ConntrackEvent& event) const {
+  if (event.change == Change::created) return true;
+  return !filter_.sends_unanswered() && event.entry.tcp && event.entry.tcp->state == TcpState::syn_recv &&
+         (event.entry.status.value_or(0) & status::kAssured) == 0;
+}
+
+void Source::leave_out_of_compare(const EntryKey& key) {
+  if (compare_.leave_out(place_of(key))) return;
+  ++counters_.touched_overflows;
+  abandon();
+  due_ = true;
+}
+
+void Source::send_grown(Instant now) {
+  while (const auto entry = young_.take_ripe(now)) send_as_new(*entry);
+  counters_.young_overflows = young_.crowded_out();
+}
+
+// It cannot wait any longer: the replica's kernel refuses an expectation of nobody, and makes a related flow
+// without it.
+void Source::send_master(const Tuple& master, std::uint16_t zone) {
+  if (const auto entry = young_.release({.original = master, .zone = zone})) send_as_new(*entry);
+}
+
+void Source::send_as_new(const ConntrackEntry& entry) {
+  if (filter_.travels(entry)) {
+    stream(ConntrackEvent{.change = Change::created, .entry = entry});
+  } else {
+    ++counters_.events_filtered;
+  }
 }
 
 void Source::on_expectation(const ExpectationEvent& event) {
@@ -104,6 +175,7 @@ void Source::on_expectation(const ExpectationEvent& event) {
     ++counters_.events_filtered;
     return;
   }
+  send_master(event.expectation.master, event.expectation.key.zone);
   stream(event);
 }
 
@@ -213,14 +285,14 @@ void Source::add_dumped(Instant now, const Item& item) {
 void Source::on_dump(Instant now, std::span<const ConntrackEntry> entries,
                      std::span<const Expectation> expectations) {
   for (const ConntrackEntry& entry : entries) {
-    if (!filter_.covers(entry) || !filter_.established_enough(entry)) continue;
+    if (!filter_.covers(entry) || young_.contains(entry.key)) continue;
     if (!offloaded_tcp(entry)) {
-      add_dumped(now, entry);
+      if (filter_.travels(entry)) add_dumped(now, entry);
       continue;
     }
     ConntrackEntry established = entry;
     established.tcp = TcpInfo{.state = TcpState::established};
-    add_dumped(now, established);
+    if (filter_.travels(established)) add_dumped(now, established);
   }
   for (const Expectation& expectation : expectations) {
     if (filter_.covers(expectation)) add_dumped(now, expectation);
@@ -240,6 +312,7 @@ void Source::on_dump_end(Instant now, bool complete) {
 
 std::optional<wire::Message> Source::next(Instant now) {
   if (!active_) return std::nullopt;
+  send_grown(now);
   std::optional<wire::Message> message = full_.take_begin();
   if (!message) message = compare_.take_begin();
   if (!message && events_in_a_row_ >= kEventsPerDumped) message = next_of_pass(now);
@@ -312,6 +385,13 @@ void Source::count(const wire::Message& message) {
 
 std::optional<Instant> Source::next_deadline(bool can_send, bool can_dump) const {
   if (!active_ || !can_send) return std::nullopt;
+  const std::optional<Instant> grown = young_.next_ripe();
+  const std::optional<Instant> pass = next_of_pass_deadline(can_dump);
+  if (!grown || !pass) return grown ? grown : pass;
+  return std::min(*grown, *pass);
+}
+
+std::optional<Instant> Source::next_of_pass_deadline(bool can_dump) const {
   if (full_.running()) return full_.pace_deadline();
   if (compare_.running()) return compare_.next_deadline();
   if (!can_dump) return std::nullopt;

@@ -1,6 +1,6 @@
 // The sending half: which of the kernel's events go to the peer, when the tables are compared, what of the
-// table is sent then, and in what order. Keeps no copy of the table: the outbox (waiting events), and while a
-// compare or a full send runs what those two name.
+// table is sent then, and in what order. Keeps no copy of the table: the outbox (waiting events), flows below
+// the minimum age, and while a compare or a full send runs what those two name.
 // Active while the engine's role is source; a replica never sends, whatever it captures.
 #pragma once
 
@@ -15,6 +15,7 @@
 #include "sync/output.hpp"
 #include "sync/settings.hpp"
 #include "sync/source_compare.hpp"
+#include "sync/young_flows.hpp"
 
 namespace ftfw::sync {
 
@@ -44,7 +45,7 @@ class Source {
   // restart: the peer never saw the begin of what is under way. Otherwise it only wishes for a compare soon.
   void on_full_send_request(Instant now, bool restart);
   void on_overrun(Instant now);
-  void on_event(const Event& event);
+  void on_event(Instant now, const Event& event);
   void on_message(Instant now, const wire::Message& message);  // of a compare, from the replica
 
   // Begins what is due, under this number. Something: the kernel's table is to be read for it.
@@ -64,6 +65,7 @@ class Source {
   // can_send: frames can go. can_dump: no dump is under way.
   std::optional<Instant> next_deadline(bool can_send, bool can_dump) const;
   std::size_t pending_events() const { return outbox_.size(); }
+  std::size_t young_flows() const { return young_.size(); }
   std::size_t pending_full_send() const { return full_.waiting(); }
   std::optional<Instant> last_full_send() const { return last_finished_; }
   const Reconciled& last_reconcile() const { return last_reconcile_; }
@@ -74,8 +76,15 @@ class Source {
   static constexpr unsigned kEventsPerDumped =
       8;  // while both wait: a busy source still finishes its compare
 
-  void on_conntrack(const ConntrackEvent& event);
+  void on_conntrack(Instant now, const ConntrackEvent& event);
   void on_expectation(const ExpectationEvent& event);
+  // Of a flow that is too young to be sent: true if that was all that is to be done.
+  bool is_kept_young(Instant now, const ConntrackEvent& event);
+  bool begins(const ConntrackEvent& event) const;
+  void send_grown(Instant now);
+  void send_master(const Tuple& master, std::uint16_t zone);
+  void send_as_new(const ConntrackEntry& entry);
+  void leave_out_of_compare(const EntryKey& key);
   template <typename Event>
   void stream(const Event& event);  // one that passed the filter
   void start_over();                // what was collected until now is void, a compare is due
@@ -88,11 +97,13 @@ class Source {
   void finish(Instant now);
   bool events_before_are_sent();  // those that waited when it was first asked
   std::optional<wire::Message> next_of_pass(Instant now);
+  std::optional<Instant> next_of_pass_deadline(bool can_dump) const;
   void count(const wire::Message& message);
 
   const Settings& settings_;
   const Filter& filter_;
   Counters& counters_;
+  YoungFlows young_;
   Outbox outbox_;
   FullSend full_;
   SourceCompare compare_;
