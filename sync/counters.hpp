@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "appliance/base/time.hpp"
 
@@ -83,8 +84,24 @@ struct Counters {
 
 // A compare and what followed from it, for status.
 enum class Reconciling : std::uint8_t { idle, comparing, repairing, sending_all };
+// Why it was begun.
+enum class ReconcileCause : std::uint8_t {
+  periodic,
+  became_source,
+  new_conversation,  // either side has started
+  overrun,           // events were lost
+  overflow,          // more waiting events, or changing keys, than can be kept
+  requested,         // by the replica
+  second_look,       // at keys that changed during the one before
+  repeated,          // the one before could not be finished
+};
+std::string_view name_of(ReconcileCause cause);
+std::string_view name_of(Reconciling what);
+
 struct Reconciled {
-  std::uint64_t ranges = 0;  // 0: the whole table was sent without a compare
+  ReconcileCause cause = ReconcileCause::periodic;
+  std::uint64_t entries = 0;  // of the table here, that were compared or looked at
+  std::uint64_t ranges = 0;   // 0: the whole table was sent without a compare
   std::uint64_t differing = 0;
   std::uint64_t sent = 0;  // entries and expectations
   Duration took{};
