@@ -131,7 +131,7 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
                 const config::Node& peer, const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
   board.node = node.name;
-  board.peer = peer.name;
+  board.replication.peers = {{.name = peer.name}};
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
   board.configured_priority = node.priority;
@@ -316,7 +316,9 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   auto capture =
       sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
                                       .protocols = replication.protocols,
-                                      .local_addresses = replication.local_addresses},
+                                      .local_addresses = replication.local_addresses,
+                                      .excluded_networks = replication.excluded_networks,
+                                      .unanswered_tcp = sync::Filter(replication).sends_unanswered()},
                            .expectations = replication.expectations,
                            .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
                            .reliable_destroy = config.replication.reliable_destroy});

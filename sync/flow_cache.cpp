@@ -25,11 +25,7 @@ EntryKey master_of(const Expectation& expectation) {
 // What ctnetlink_change_conntrack does with the fields that an update carries.
 void change(ConntrackEntry& known, const ConntrackEntry& update) {
   if (update.status) known.status = known.status.value_or(0) | (*update.status & status::kCarried);
-  if (update.tcp) {
-    const TcpState before = known.tcp ? known.tcp->state : TcpState::none;
-    known.tcp = update.tcp;
-    if (update.tcp->state == TcpState::none) known.tcp->state = before;
-  }
+  if (update.tcp && (update.tcp->state != TcpState::none || !known.tcp)) known.tcp = update.tcp;
   if (update.sctp) known.sctp = update.sctp;
   if (update.dccp) known.dccp = update.dccp;
   if (update.mark) known.mark = update.mark;

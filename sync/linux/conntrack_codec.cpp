@@ -162,24 +162,32 @@ void append_nat(MessageBuilder& message, const ConntrackEntry& entry, const Tupl
   append_nat_range(message, CTA_NAT_DST, reply.source, destination_port);
 }
 
-void append_tcp_flags(MessageBuilder& message, std::uint16_t type, std::uint8_t flags, bool be_liberal) {
-  const std::uint8_t value = (flags & kCarriedTcpFlags) | (be_liberal ? IP_CT_TCP_FLAG_BE_LIBERAL : 0);
-  const std::uint8_t pair[] = {value, kCarriedTcpFlags | IP_CT_TCP_FLAG_BE_LIBERAL};
+void append_tcp_flags(MessageBuilder& message, std::uint16_t type, std::uint8_t flags, std::uint8_t mask,
+                      bool be_liberal) {
+  const std::uint8_t value = (flags & mask) | (be_liberal ? IP_CT_TCP_FLAG_BE_LIBERAL : 0);
+  const std::uint8_t pair[] = {value, static_cast<std::uint8_t>(mask | IP_CT_TCP_FLAG_BE_LIBERAL)};
   message.bytes(type, pair);
+}
+
+// Of an update that leaves the state as it is, only whether windows are checked: scales and flags may be
+// older than what the kernel has seen since.
+void append_tcp(MessageBuilder& message, const TcpInfo& tcp, bool be_liberal) {
+  const bool all = tcp.state != TcpState::none;
+  const std::uint8_t mask = all ? kCarriedTcpFlags : 0;
+  if (all) {
+    message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(tcp.state));
+    message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, tcp.window_scale_original);
+    message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, tcp.window_scale_reply);
+  }
+  append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, tcp.flags_original, mask, be_liberal);
+  append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, tcp.flags_reply, mask, be_liberal);
 }
 
 void append_protocol_state(MessageBuilder& message, const ConntrackEntry& entry, bool be_liberal) {
   if (!entry.tcp && !entry.sctp && !entry.dccp) return;
   message.nest(CTA_PROTOINFO, [&] {
     if (entry.tcp) {
-      message.nest(CTA_PROTOINFO_TCP, [&] {
-        if (entry.tcp->state != TcpState::none)
-          message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(entry.tcp->state));
-        message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, entry.tcp->window_scale_original);
-        message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, entry.tcp->window_scale_reply);
-        append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, entry.tcp->flags_original, be_liberal);
-        append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, entry.tcp->flags_reply, be_liberal);
-      });
+      message.nest(CTA_PROTOINFO_TCP, [&] { append_tcp(message, *entry.tcp, be_liberal); });
     } else if (entry.sctp) {
       message.nest(CTA_PROTOINFO_SCTP, [&] {
         message.u8(CTA_PROTOINFO_SCTP_STATE, entry.sctp->state);

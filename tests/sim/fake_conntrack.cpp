@@ -98,11 +98,7 @@ int FakeConntrack::update(const ConntrackEntry& entry, bool be_liberal) {
     if ((changed & kFixed) != 0 || (changed & kOnlySet & ~*entry.status) != 0) return EBUSY;
     known.status = *known.status | (*entry.status & ~kUnchangeable);
   }
-  if (entry.tcp) {
-    const auto before = known.tcp;
-    known.tcp = entry.tcp;
-    if (before && entry.tcp->state == TcpState::none) known.tcp->state = before->state;
-  }
+  if (entry.tcp && (entry.tcp->state != TcpState::none || !known.tcp)) known.tcp = entry.tcp;
   if (entry.sctp) known.sctp = entry.sctp;
   if (entry.dccp) known.dccp = entry.dccp;
   if (entry.mark) known.mark = entry.mark;

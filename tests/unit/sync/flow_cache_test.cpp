@@ -118,7 +118,7 @@ TEST_CASE("an update changes what it carries and nothing else") {
   REQUIRE(known);
   CHECK(known->reply == entry.reply);
   CHECK(known->tcp->state == TcpState::syn_recv);
-  CHECK(known->tcp->window_scale_reply == 5);
+  CHECK(known->tcp->window_scale_reply == 9);
   CHECK((*known->status & status::kAssured) != 0);
   CHECK(known->mark == 1U);
   CHECK(known->helper == "ftp");

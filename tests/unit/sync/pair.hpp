@@ -49,8 +49,11 @@ class Pair {
     std::size_t longest_frame = 0;
   };
 
+  enum class Options : std::uint8_t { usual, drawn };  // of what travels
+
   // cache: which of the nodes have `standby = "cache"`.
-  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, std::array<bool, 2> cache = {});
+  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, Options options = Options::usual,
+                std::array<bool, 2> cache = {});
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
@@ -77,10 +80,12 @@ class Pair {
   std::uint64_t epoch = 0;
   std::size_t dump_piece = 16;  // entries a dump reads at most in 1 ms
   bool dumps_fail = true;       // one in 20
+  bool expects = true;          // there are flows with a helper
 
   ConntrackEntry new_flow();
 
  private:
+  void draw(Settings& settings);
   struct Datagram {
     std::size_t to = 0;
     ByteVector bytes;
@@ -93,6 +98,7 @@ class Pair {
   void post(std::size_t to, const ByteVector& bytes);
 
   std::multimap<Instant, Datagram> in_transit_;
+  bool second_server_ = false;
   std::uint64_t next_instance_ = 1;
 };
 
