@@ -82,6 +82,7 @@ void ReplicationThread::run(const std::stop_token& stop) {
   };
   watch(mailboxes_.commands.wake_fd(), &ReplicationThread::obey_commands);
   watch(mailboxes_.captured.wake_fd(), &ReplicationThread::take_captured);
+  watch(mailboxes_.reads.wake_fd(), &ReplicationThread::show_cache);
   const Status watched =
       loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { links_->on_readable(monotonic_now()); });
   if (!watched) trouble(watched.error().text);

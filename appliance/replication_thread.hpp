@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "appliance/base/event_loop.hpp"
+#include "appliance/flows/cache_source.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
 #include "appliance/status.hpp"
@@ -26,6 +27,8 @@ class ReplicationThread {
     ReplicationCommands& commands;
     CapturedBatches& captured;
     ReplicationReports& reports;
+    CacheReads& reads;
+    CachePieces& pieces;
   };
 
   // instance: random for every start of the process.
@@ -38,6 +41,7 @@ class ReplicationThread {
  private:
   void obey_commands();
   void take_captured();
+  void show_cache() { answer_reads(tables_, mailboxes_.reads, mailboxes_.pieces); }
   void drain_channel();
   void carry_out_outputs();
   void carry_out(sync::Output& output);

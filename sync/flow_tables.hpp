@@ -78,6 +78,7 @@ class FlowTables {
   std::vector<std::string> take_troubles();
 
   bool committing() const { return place_ == Place::committing; }
+  bool caching() const { return place_ == Place::replica; }  // what is held is in the cache
   std::size_t cached() const { return cache_.size(); }
   std::size_t bytes() const { return cache_.bytes() + touched_.bytes(); }
   const FlowCache& cache() const { return cache_; }

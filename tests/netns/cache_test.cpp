@@ -3,6 +3,7 @@
 #include <doctest/doctest.h>
 #include <fmt/core.h>
 
+#include <cstdlib>
 #include <fstream>
 #include <string>
 
@@ -64,6 +65,13 @@ TEST_CASE("a standby with a cache takes less than 160 bytes a flow") {
   fmt::print("[cache memory] {:.0f} bytes a flow on the standby\n", each);
   s.expect(each < 160, fmt::format("{:.0f} bytes a flow", each));
   s.expect(replicated_flows(s.lab(), Node::fw_2).flows.empty(), "its kernel is empty");
+  // An operator sees them all the same.
+  const std::string listed =
+      s.lab()
+          .run(Node::fw_2, {control_program().string(), "--socket",
+                            s.appliance(Node::fw_2).control_socket().string(), "flows", "--count"})
+          .output;
+  s.expect(std::strtoull(listed.c_str(), nullptr, 10) >= kFlows, "ftfwctl flows --count says " + listed);
   judge(s);
 }
 
