@@ -12,7 +12,10 @@
 
 #include "appliance/base/clock.hpp"
 #include "appliance/base/log.hpp"
+#include "appliance/control/commands.hpp"
+#include "appliance/control/server.hpp"
 #include "appliance/failover/translation.hpp"
+#include "appliance/flows/kernel_source.hpp"
 #include "appliance/realtime.hpp"
 
 namespace ftfw {
@@ -41,6 +44,7 @@ std::string_view name_of(sync::GroupRole role) {
 
 Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
     : peer_(parts.peer),
+      caches_(parts.config.replication.standby == config::StandbyMode::cache),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
       status_(status),
@@ -48,7 +52,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
+      coordinator_(failover::coordinator_settings(election_, parts.config)),
       put_back_(holdings_, lease_),
       steps_({.election = election_,
               .ruleset = ruleset_,
@@ -63,8 +67,12 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       files_(parts.config.group.tracked_files, from_files_),
       capture_(std::move(parts.capture), captured_, status_, liveness_),
       replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
-                   std::move(parts.table),
-                   {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
+                   std::move(parts.table), std::move(parts.events),
+                   {.commands = to_replication_,
+                    .captured = captured_,
+                    .reports = from_replication_,
+                    .reads = cache_reads_,
+                    .pieces = cache_pieces_},
                    status_, liveness_),
       control_(std::move(parts.control)) {}
 
@@ -79,6 +87,7 @@ Status Appliance::open() {
   watch(from_lease_.wake_fd(), &Appliance::read_lease);
   watch(from_files_.wake_fd(), &Appliance::read_files);
   watch(own_watch_.fd(), &Appliance::read_own_watch);
+  watch(from_control_.wake_fd(), &Appliance::read_orders);
   return opened;
 }
 
@@ -87,10 +96,7 @@ void Appliance::run() {
     log::warning("memory is not locked, a page fault may delay an advertisement: " + locked.error().text);
   }
   {
-    const std::jthread control([this](const std::stop_token& stop) {
-      name_this_thread("ftfw-control");
-      control_.serve(status_, stop);
-    });
+    const std::jthread control([this](const std::stop_token& stop) { serve_control(stop); });
     const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
     const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
     const std::jthread files([this](const std::stop_token& stop) { files_.run(stop); });
@@ -113,6 +119,7 @@ void Appliance::run() {
       carry_out_outputs();
       vrrp_orders_.flush();
       replication_orders_.flush();
+      control_answers_.flush();
       if (now >= next_housekeeping_) keep_house(now);
     }
     ::sd_notify(0, "STOPPING=1");
@@ -125,6 +132,22 @@ void Appliance::run() {
     }
     if (const Status removed = holdings_.remove_virtual_macs(); !removed) log::warning(removed.error().text);
   }
+}
+
+// The control thread, from its start to its end.
+void Appliance::serve_control(const std::stop_token& stop) {
+  name_this_thread("ftfw-control");
+  OrderDesk orders(from_control_, to_control_);
+  CacheDesk cache(cache_reads_, cache_pieces_);
+  const OpenFlowSource open_flows =
+      caches_ ? OpenFlowSource([&cache](FlowKind kind) { return cache.open(kind); }) : open_kernel_flows;
+  ControlServer server(control_,
+                       control_commands({.status = status_, .orders = orders, .open_flows = open_flows}));
+  if (const Status woken = server.wake_with(cache.wake_fd(), [&cache] { cache.read_pieces(); }); !woken)
+    log::warning("flows of the cache are not shown: " + woken.error().text);
+  if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
+    log::warning("orders by ftfwctl are not answered: " + woken.error().text);
+  server.run(stop);
 }
 
 // ---- what the other threads say
@@ -178,6 +201,26 @@ void Appliance::read_own_watch() {
   if (removed->empty()) return;
   put_back_.note(std::move(*removed));
   put_back();
+}
+
+void Appliance::read_orders() {
+  from_control_.clear_wakeups();
+  while (const auto order = from_control_.take()) {
+    auto answer = std::visit([&](const auto& what) { return on_order(order->id, what); }, order->what);
+    if (answer) control_answers_.post(std::move(*answer));
+  }
+  carry_out_outputs();
+}
+
+std::optional<ControlAnswer> Appliance::on_order(std::uint64_t id, const AnnounceOrder&) {
+  if (coordinator_.role() != failover::Role::primary) {
+    return ControlAnswer{.id = id,
+                         .text = fmt::format("this node is {}: only the primary announces the addresses",
+                                             failover::name_of(coordinator_.role()))};
+  }
+  log::notice("asked to announce the virtual addresses");
+  coordinator_.on_announce_again(monotonic_now());
+  return ControlAnswer{.id = id, .done = true, .text = "announcing the virtual addresses\n"};
 }
 
 void Appliance::put_back() {
@@ -247,12 +290,11 @@ void Appliance::on_report(const sync::PeerChanged& change) {
   });
   if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
   const bool was_alive = status_.with([&peer](StatusBoard& board) {
-    const bool was = board.replication.peer_alive;
-    board.replication.peer_alive = peer.alive;
-    board.replication.peer_role = name_of(peer.group.role);
-    board.replication.peer_in_sync = peer.in_sync;
-    board.replication.peer_epoch = peer.group.primary_epoch;
-    return was;
+    ReplicationPeerStatus& shown = board.replication.peers.front();
+    shown.role = name_of(peer.group.role);
+    shown.in_sync = peer.in_sync;
+    shown.epoch = peer.group.primary_epoch;
+    return std::exchange(shown.alive, peer.alive);
   });
   if (peer.alive && !was_alive) log::notice(peer_.name + " is heard on the dedicated link");
   if (!peer.alive && was_alive) alarm(peer_.name + " is no longer heard on the dedicated link");
@@ -412,7 +454,8 @@ void Appliance::watch_threads(Instant now) {
   if (hanging && hanging != told_hanging_) alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
   told_hanging_ = hanging;
   const bool replicates = hanging == ThreadName::replication || hanging == ThreadName::capture;
-  const bool peer_alive = status_.with([](const StatusBoard& board) { return board.replication.peer_alive; });
+  const bool peer_alive =
+      status_.with([](const StatusBoard& board) { return board.replication.any_peer_alive(); });
   if (!hanging || (replicates && !peer_alive)) ::sd_notify(0, "WATCHDOG=1");
 }
 

@@ -9,7 +9,8 @@
 
 #include "appliance/base/event_loop.hpp"
 #include "appliance/capture_thread.hpp"
-#include "appliance/control_socket.hpp"
+#include "appliance/control/orders.hpp"
+#include "appliance/control/socket.hpp"
 #include "appliance/failover/coordinator.hpp"
 #include "appliance/holdings.hpp"
 #include "appliance/lease_thread.hpp"
@@ -42,6 +43,7 @@ struct ApplianceParts {
   std::unique_ptr<sync::LinkSet> links;
   sync::ConntrackTable table;
   sync::Capture capture;
+  sync::CaptureSwitch events;  // of it
   ControlSocket control;
   UniqueFd signals;  // signalfd of SIGTERM, SIGINT, SIGHUP
 };
@@ -62,6 +64,7 @@ class Appliance {
   void read_lease();
   void read_files();
   void read_own_watch();
+  void read_orders();
   void put_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
@@ -76,7 +79,10 @@ class Appliance {
   void on_report(const LeaseLapsed& lapsed);
   void on_report(const LeaseFailed& failed);
   void on_report(const FilesRead& read);
+  // An order of an operator: what to answer. One that takes longer answers by control_answers_ later.
+  std::optional<ControlAnswer> on_order(std::uint64_t id, const AnnounceOrder& order);
 
+  void serve_control(const std::stop_token& stop);
   void drain_vrrp();
   void carry_out_outputs();
   void carry_out(const failover::Output& output);
@@ -90,6 +96,7 @@ class Appliance {
   void watch_files(Instant now);
 
   const config::Node& peer_;
+  bool caches_;  // as standby
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;
   SharedStatus& status_;
@@ -100,11 +107,16 @@ class Appliance {
   ReplicationCommands to_replication_{64};     // failover    -> replication
   ReplicationReports from_replication_{1024};  // replication -> failover
   CapturedBatches captured_{8192};             // capture     -> replication
+  CacheReads cache_reads_{64};                 // control     -> replication
+  CachePieces cache_pieces_{64};               // replication -> control
   LeaseReports from_lease_{64};                // lease       -> failover
   TrackedFileReports from_files_{64};          // files       -> failover
+  ControlOrders from_control_{16};             // control     -> failover
+  ControlAnswers to_control_{16};              // failover    -> control
   LeaseBook lease_;                            // failover, lease
   Sender<VrrpCommand> vrrp_orders_{to_vrrp_};
   Sender<ReplicationCommand> replication_orders_{to_replication_};
+  Sender<ControlAnswer> control_answers_{to_control_};
 
   Holdings holdings_;
   vrrp::OwnWatch own_watch_;

@@ -131,7 +131,7 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
                 const config::Node& peer, const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
   board.node = node.name;
-  board.peer = peer.name;
+  board.replication.peers = {{.name = peer.name}};
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
   board.configured_priority = node.priority;
@@ -311,14 +311,20 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   if (!table) return refuse(table.error());
   sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
   replication.normal_timeouts = facts->timeouts;
+  // What the table could not take would be held for nothing.
+  if (facts->conntrack_max != 0) replication.cache_entries = facts->conntrack_max;
   auto capture =
       sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
                                       .protocols = replication.protocols,
-                                      .local_addresses = replication.local_addresses},
+                                      .local_addresses = replication.local_addresses,
+                                      .excluded_networks = replication.excluded_networks,
+                                      .unanswered_tcp = sync::Filter(replication).sends_unanswered()},
                            .expectations = replication.expectations,
                            .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
                            .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
+  auto events = capture->make_switch();
+  if (!events) return refuse(events.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
 
@@ -341,6 +347,7 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                        .links = std::move(*links),
                        .table = std::move(*table),
                        .capture = std::move(*capture),
+                       .events = std::move(*events),
                        .control = std::move(*control),
                        .signals = std::move(*signals)},
                       status);

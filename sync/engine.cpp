@@ -14,12 +14,21 @@ std::uint32_t parked_seconds(Duration timeout) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 1, kLongestTimeout));
 }
 
+// A flow or an expectation, or the end of one.
+FrameLoad load_of(const wire::Message& message, std::optional<Instant> reported) {
+  const bool entry = std::holds_alternative<wire::Entry>(message) ||
+                     std::holds_alternative<wire::Destroyed>(message) ||
+                     std::holds_alternative<wire::Expected>(message) ||
+                     std::holds_alternative<wire::ExpectedDestroyed>(message);
+  return entry ? FrameLoad{.entries = 1, .oldest = reported} : FrameLoad();
+}
+
 }  // namespace
 
 Engine::Engine(Settings settings, std::uint64_t instance)
     : settings_(std::move(settings)),
       filter_(settings_),
-      injector_(parked_seconds(settings_.parked_timeout), counters_),
+      injector_(parked_seconds(settings_.parked_timeout), settings_.cache, counters_),
       session_(settings_.node, settings_.peer, instance, counters_),
       source_(settings_, filter_, counters_, instance),
       replica_(settings_, filter_, injector_, counters_),
@@ -61,6 +70,7 @@ void Engine::on_frame(Instant now, ByteSpan bytes) {
   }
   if (!received.new_session) return;
   carried_.clear();
+  carried_load_ = {};
   source_.on_new_session(now);
   replica_.on_new_session();
   if (dump_ && (dump_->purpose == DumpPurpose::compare || dump_->purpose == DumpPurpose::full_send ||
@@ -71,7 +81,7 @@ void Engine::on_frame(Instant now, ByteSpan bytes) {
 
 void Engine::on_event(Instant now, const Event& event) {
   now_ = now;
-  source_.on_event(event);
+  source_.on_event(now, event);
 }
 
 void Engine::on_overrun(Instant now) {
@@ -141,6 +151,7 @@ void Engine::become_source(Instant now, std::uint64_t epoch) {
   injector_.only_fill_holes();
   cancel_dump();
   carried_.clear();
+  carried_load_ = {};
   source_.start(now);
   settler_.start(now);
 }
@@ -155,6 +166,7 @@ void Engine::become_replica(Instant now) {
   injector_.clear();
   cancel_dump();
   carried_.clear();
+  carried_load_ = {};
   in_sync_when_heard_ = false;
   replica_.start(now);
 }
@@ -273,17 +285,21 @@ void Engine::send_frames() {
   const std::uint64_t epoch = role_ == Role::source ? epoch_ : replica_.epoch();
   while (session_.can_send()) {
     ByteVector body = std::exchange(carried_, {});
+    FrameLoad load = std::exchange(carried_load_, {});
     while (auto message = next_message()) {
+      const FrameLoad more = load_of(*message, source_.reported_at());
       ByteVector encoded;
       wire::encode(*message, encoded);
       if (body.size() + encoded.size() > wire::kMaxBodyBytes) {
         carried_ = std::move(encoded);
+        carried_load_ = more;
         break;
       }
       body.insert(body.end(), encoded.begin(), encoded.end());
+      load.add(more);
     }
     if (body.empty()) return;
-    session_.send(now_, epoch, std::move(body));
+    session_.send(now_, epoch, std::move(body), load);
   }
 }
 
@@ -294,6 +310,12 @@ Replica::InSync Engine::in_sync() const {
   // since it became a replica does not know what a living primary may have.
   if (in_sync_when_heard_) return {true, "it was when the peer was last heard"};
   return {false, "the peer is not heard on the dedicated link"};
+}
+
+bool Engine::mirrors_source() const {
+  const PeerState& peer = session_.peer();
+  return role_ == Role::replica && !replica_.sealed() && peer.alive && peer.role == Role::source &&
+         replica_.in_sync(peer, session_.number()).in_sync;
 }
 
 void Engine::report() {
@@ -360,6 +382,13 @@ std::optional<Instant> Engine::next_deadline() const {
 
 Progress Engine::progress() const {
   const Replica::InSync sync = in_sync();
+  FrameLoad lag;
+  if (role_ == Role::source) {
+    lag = session_.unacknowledged_load();
+    lag.add(carried_load_);
+    lag.add({.entries = source_.pending_events() + source_.pending_full_send(),
+             .oldest = source_.oldest_waiting()});
+  }
   return {.role = role_,
           .epoch = role_ == Role::source ? epoch_ : replica_.epoch(),
           .in_sync = sync.in_sync,
@@ -369,9 +398,14 @@ Progress Engine::progress() const {
           .unacknowledged_frames = session_.unacknowledged(),
           .pending_events = source_.pending_events(),
           .pending_full_send = source_.pending_full_send(),
+          .lag_entries = lag.entries,
+          .lag_since = lag.oldest,
+          .young_flows = source_.young_flows(),
           .waiting_operations = injector_.waiting(),
           .last_full_send = source_.last_full_send(),
           .reconciling = source_.reconciling(),
+          .reconcile_due = source_.reconcile_due(),
+          .reading = source_.reading(),
           .compare_bytes = source_.compare_bytes() + replica_.compare_bytes(),
           .last_reconcile = source_.last_reconcile(),
           .peer = session_.peer()};

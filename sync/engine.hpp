@@ -34,9 +34,14 @@ struct Progress {
   std::size_t unacknowledged_frames = 0;
   std::size_t pending_events = 0;               // source: not sent yet
   std::size_t pending_full_send = 0;            // source: dumped and not sent yet
+  std::size_t lag_entries = 0;                  // source: reported or dumped, and not acknowledged
+  std::optional<Instant> lag_since;             // source: when the oldest event of them was reported
+  std::size_t young_flows = 0;                  // source: below the minimum age, not part of the lag
   std::size_t waiting_operations = 0;           // replica: received and not in the kernel yet
   std::optional<Instant> last_full_send;        // source: finished
   Reconciling reconciling = Reconciling::idle;  // source
+  bool reconcile_due = false;                   // source: one is to begin, what is missing is not in the lag
+  Reading reading;                              // source: of the reconcile under way
   std::size_t compare_bytes = 0;                // working memory of the compare under way
   Reconciled last_reconcile;                    // source; the newest that ended
   PeerState peer;
@@ -62,6 +67,8 @@ class Engine {
 
   void on_event(Instant now, const Event& event);  // from the capture, in the kernel's order
   void on_overrun(Instant now);                    // the capture lost events
+  // About how many entries the kernel's table has: what a dump that begins is measured by in progress().
+  void expect_entries(std::size_t count) { source_.expect_entries(count); }
   // Whether the next piece of the dump may be handed in. Pieces that come nevertheless are taken.
   bool ready_for_dump() const;
   void on_dump(Instant now, std::uint64_t dump, std::span<const ConntrackEntry> entries,
@@ -82,6 +89,8 @@ class Engine {
 
   const Counters& counters() const { return counters_; }
   Progress progress() const;
+  // The table here is that of a living source, as a compare or a full send has shown.
+  bool mirrors_source() const;
 
  private:
   struct Dump {
@@ -129,6 +138,7 @@ class Engine {
   std::uint64_t next_dump_ = 1;
   std::optional<Commit> commit_;
   ByteVector carried_;  // a message that did not fit into the last frame
+  FrameLoad carried_load_;
   std::vector<Output> outputs_;
   PeerState reported_peer_;
   bool in_sync_when_heard_ = false;  // replica: at the last moment the peer was alive, since it became one
