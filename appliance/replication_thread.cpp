@@ -143,7 +143,7 @@ void ReplicationThread::take_captured() {
     if (batch->overrun) engine_.on_overrun(now);
     for (const sync::Event& event : batch->events) engine_.on_event(now, event);
   }
-  loop_.wake();  // there may be more
+  mailboxes_.captured.remind();  // there may be more, and no new event need come
 }
 
 void ReplicationThread::drain_channel() {
