@@ -61,12 +61,6 @@ class Mailbox {
     [[maybe_unused]] const ssize_t got = ::read(wake_.get(), &count, sizeof count);
   }
 
-  // Consumer thread: it stops before all is taken, and wants to be woken for the rest as for a new message.
-  void remind() {
-    const std::uint64_t one = 1;
-    [[maybe_unused]] const ssize_t written = ::write(wake_.get(), &one, sizeof one);
-  }
-
   int wake_fd() const { return wake_.get(); }
   std::uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
   std::size_t capacity() const { return slots_.size(); }

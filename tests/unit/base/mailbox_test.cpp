@@ -1,7 +1,6 @@
 #include "appliance/base/mailbox.hpp"
 
 #include <doctest/doctest.h>
-#include <poll.h>
 
 #include <memory>
 #include <thread>
@@ -17,22 +16,6 @@ TEST_CASE("messages arrive in order, a full mailbox refuses and counts") {
   CHECK(**mailbox.take() == 1);
   CHECK(**mailbox.take() == 2);
   CHECK_FALSE(mailbox.take());
-}
-
-TEST_CASE("a consumer that stops before the mailbox is empty is woken again only if it reminds itself") {
-  Mailbox<int> mailbox(4);
-  const auto woken = [&] {
-    pollfd readable{mailbox.wake_fd(), POLLIN, 0};
-    return ::poll(&readable, 1, 0) == 1;
-  };
-  for (int i = 0; i < 3; ++i) mailbox.try_post(i);
-  CHECK(woken());
-  mailbox.clear_wakeups();
-  CHECK(mailbox.take() == 0);
-  CHECK_FALSE(woken());
-  mailbox.remind();
-  CHECK(woken());
-  CHECK(mailbox.take() == 1);
 }
 
 TEST_CASE("a sender keeps what a full mailbox has no room for, in order") {
