@@ -12,7 +12,7 @@ constexpr std::uint32_t kHasMaster = 1;
 
 // The note of an index slot: a fingerprint of the reply tuple, and whether the kernel's entry has a master.
 std::uint32_t note_of(const ConntrackEntry& entry, bool has_master) {
-  const std::uint64_t reply = hash_of(EntryKey{.original = entry.reply, .zone = entry.key.zone});
+  const std::uint64_t reply = hash_of(entry.reply_key());
   return static_cast<std::uint32_t>(reply << 1) | (has_master ? kHasMaster : 0U);
 }
 
