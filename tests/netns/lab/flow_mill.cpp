@@ -67,7 +67,8 @@ void describe_flow(nf_conntrack* entry, MilledFlow kind, std::size_t index) {
 
 }  // namespace
 
-FlowMill::FlowMill(const Lab& lab, Node node) : socket_(open_socket(lab, node)) {}
+FlowMill::FlowMill(const Lab& lab, Node node, Refusals refusals)
+    : socket_(open_socket(lab, node)), refusals_(refusals) {}
 
 void FlowMill::create(MilledFlow kind, std::size_t first, std::size_t count) {
   if (first + count > kMostFlows) give_up("flow mill: at most " + std::to_string(kMostFlows));
@@ -116,7 +117,7 @@ void FlowMill::send_all(std::uint16_t message, std::uint16_t flags, std::size_t 
   }
 }
 
-// Until the acknowledgement of the last message of a send; an error of any of them ends the test.
+// Until the answer to the last message of a send.
 void FlowMill::read_answers(std::uint32_t last) {
   std::array<std::uint8_t, 32768> buffer{};
   for (bool more = true; more;) {
@@ -125,7 +126,9 @@ void FlowMill::read_answers(std::uint32_t last) {
     more = for_each_message({buffer.data(), *got}, [&](const nlmsghdr& message) {
       if (message.nlmsg_type != NLMSG_ERROR) return true;
       const auto* error = static_cast<const nlmsgerr*>(mnl_nlmsg_get_payload(&message));
-      if (error->error != 0) give_up(std::string("flow mill: ") + std::strerror(-error->error));
+      if (error->error != 0 && refusals_ == Refusals::fatal)
+        give_up(std::string("flow mill: ") + std::strerror(-error->error));
+      refused_ += error->error != 0 ? 1 : 0;
       return message.nlmsg_seq != last;
     });
   }

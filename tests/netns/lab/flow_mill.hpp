@@ -24,13 +24,17 @@ class FlowMill {
  public:
   static constexpr std::size_t kMostFlows = 400'000;  // of each kind
 
-  FlowMill(const Lab& lab, Node node);
+  // counted: what the kernel refuses (a flow that is there already, or not any more) is skipped. Otherwise it
+  // ends the test.
+  enum class Refusals { fatal, counted };
+  FlowMill(const Lab& lab, Node node, Refusals refusals = Refusals::fatal);
 
   // Established ones. The rest names some that were created, in the given order: ... finish: their state
   // becomes TIME_WAIT; destroy: they are removed.
   void create(MilledFlow kind, std::size_t first, std::size_t count);
   void finish(MilledFlow kind, std::size_t first, std::size_t count);
   void destroy(MilledFlow kind, std::size_t first, std::size_t count);
+  std::size_t refused() const { return refused_; }
 
  private:
   void send_all(std::uint16_t message, std::uint16_t flags, std::size_t first, std::size_t count,
@@ -38,7 +42,9 @@ class FlowMill {
   void read_answers(std::uint32_t last);
 
   NetlinkSocket socket_;
+  Refusals refusals_;
   std::uint32_t sequence_ = 0;
+  std::size_t refused_ = 0;
 };
 
 }  // namespace ftfw::lab
