@@ -5,7 +5,12 @@
 #include <fmt/core.h>
 
 #include <algorithm>
+#include <array>
+#include <atomic>
 #include <optional>
+#include <random>
+#include <thread>
+#include <vector>
 
 #include "tests/netns/daemon_live_pair.hpp"
 #include "tests/netns/lab/flow_mill.hpp"
@@ -64,6 +69,50 @@ void check_in_sync(DaemonBench& pair) {
   CHECK(pair.wait_status(
       Node::fw_2, [](const Json& now) { return now["replication"]["in_sync"] == true; }, 30s));
 }
+
+// A stranger in the name of fw-2 who says nothing but nonsense to fw-1, until it is stopped.
+class Garbage {
+ public:
+  explicit Garbage(Lab& lab) : stranger_(lab), begin_(monotonic_now()) {
+    std::mt19937 random(4711);
+    // A third is sealed records and a third handshakes by their first bytes.
+    for (const std::uint8_t type : std::array<std::uint8_t, 3>{0, 22, 23}) {
+      for (std::size_t size = 14; size < 400; size += 30) {
+        Bytes bytes(size);
+        for (std::uint8_t& byte : bytes) byte = static_cast<std::uint8_t>(random());
+        const std::array<std::uint8_t, 5> head{type, 0xfe, 0xfd, 0, static_cast<std::uint8_t>(type % 2)};
+        if (type != 0) std::ranges::copy(head, bytes.begin());
+        payloads_.push_back(std::move(bytes));
+      }
+    }
+    thread_ = std::thread([this] {
+      while (!stop_) sent_ += stranger_.flood(payloads_, 1024);
+    });
+  }
+  ~Garbage() { stop(); }
+  Garbage(const Garbage&) = delete;
+  Garbage& operator=(const Garbage&) = delete;
+
+  std::uint64_t sent() const { return sent_; }
+  // How many it sent a second.
+  double stop() {
+    stop_ = true;
+    if (thread_.joinable()) {
+      thread_.join();
+      lasted_ = monotonic_now() - begin_;
+    }
+    return static_cast<double>(sent_) / in_milliseconds(lasted_) * 1000;
+  }
+
+ private:
+  ReplicationStranger stranger_;
+  std::vector<Bytes> payloads_;
+  Instant begin_;
+  Duration lasted_{1};
+  std::atomic<bool> stop_ = false;
+  std::atomic<std::uint64_t> sent_ = 0;
+  std::thread thread_;
+};
 
 void lose_on_dedicated_link(Lab& lab, int per_mille) {
   lab.lose(Node::fw_2, "eth2", Way::from_node, per_mille);
@@ -206,6 +255,35 @@ TEST_CASE(
   CHECK(kernel_table(pair.lab, Node::fw_2, kTcp).flows.size() < kFlows);
   check_in_sync(pair);
   pair.check_replicates();
+}
+
+TEST_CASE(
+    "garbage in the peer's name as fast as one sender can, for as long as it lasts -> replication goes on") {
+  constexpr std::size_t kFlows = 20'000;
+  LivePair pair({}, without_periodic_compares);
+  const auto dropped = [&] {
+    const Json now = pair.status(Node::fw_1);
+    return link_counter(now, 0, "malformed") + link_counter(now, 0, "not authentic") +
+           link_counter(now, 0, "unexpected");
+  };
+  const std::uint64_t dropped_before = dropped();
+  Garbage garbage(pair.lab);
+  FlowMill mill(pair.lab, Node::fw_1);
+  REQUIRE(wait_until(kEqual, [&] { return garbage.sent() > 100'000; }));
+
+  mill.create(MilledFlow::source_nat, 0, kFlows);
+  mill.create(MilledFlow::destination_nat, 0, kFlows);
+  mill.destroy(MilledFlow::source_nat, 0, kFlows / 2);
+  const Instant quiet = monotonic_now();
+  expect_equal(pair, kFlows * 3 / 2, kTcp);
+  const Duration took = monotonic_now() - quiet;
+
+  const double a_second = garbage.stop();
+  fmt::print("[chaos] {:.0f} datagrams of garbage a second: equal {:.0f} ms after {} events\n", a_second,
+             in_milliseconds(took), kFlows * 5 / 2);
+  CHECK(wait_until(kPublished, [&] { return dropped() > dropped_before + 10'000; }));
+  check_in_sync(pair);
+  check_calm(pair);
 }
 
 TEST_CASE("200,000 flows in one burst -> none is lost") {

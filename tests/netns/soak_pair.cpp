@@ -19,6 +19,8 @@ constexpr Traffic::Amounts kAmounts{
 constexpr std::size_t kChurned = 200;        // new flows each 50 ms: 4,000 a second
 constexpr std::size_t kMostLiving = 40'000;  // of the milled ones
 constexpr std::size_t kBurst = 50'000;
+constexpr std::size_t kIndices = 350'000;  // they come again
+static_assert(kIndices % kChurned == 0 && kBurst % kChurned == 0 && kIndices <= FlowMill::kMostFlows);
 constexpr std::size_t kShownLogBytes = 4'000;
 const Compared kTcp{.protocols = {IPPROTO_TCP}};
 
@@ -139,8 +141,9 @@ void SoakPair::primary_is_flushed() {
 }
 
 void SoakPair::burst() {
-  first_mill_.create(MilledFlow::source_nat, next_flow_ % FlowMill::kMostFlows, kBurst);
-  next_flow_ += kBurst;
+  for (std::size_t made = 0; made < kBurst; made += kChurned, next_flow_ += kChurned) {
+    first_mill_.create(MilledFlow::source_nat, next_flow_ % kIndices, kChurned);
+  }
   churn(between(0ms, 200ms));
 }
 
@@ -175,12 +178,12 @@ void SoakPair::churn(Duration time) {
     if (!node) return;
     FlowMill& mill = *node == Node::fw_1 ? first_mill_ : second_mill_;
     const MilledFlow kind = random_() % 2 == 0 ? MilledFlow::source_nat : MilledFlow::destination_nat;
-    const std::size_t first = next_flow_ % (FlowMill::kMostFlows - kChurned);
+    const std::size_t first = next_flow_ % kIndices;
     mill.create(kind, first, kChurned);
     mill.finish(kind, first, kChurned / 4);
     next_flow_ += kChurned;
     for (; next_flow_ - oldest_flow_ > kMostLiving; oldest_flow_ += kChurned) {
-      const std::size_t old = oldest_flow_ % (FlowMill::kMostFlows - kChurned);
+      const std::size_t old = oldest_flow_ % kIndices;
       mill.destroy(MilledFlow::source_nat, old, kChurned);
       mill.destroy(MilledFlow::destination_nat, old, kChurned);
     }
