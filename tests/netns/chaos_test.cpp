@@ -307,8 +307,9 @@ TEST_CASE("200,000 flows in one burst -> none is lost") {
   const Duration took = monotonic_now() - quiet;
   CHECK(all);
   expect_equal(pair, kFlows, kTcp);
-  fmt::print("[chaos] burst of {} flows in {:.0f} ms{}: all there {:.0f} ms later\n", kFlows,
-             in_milliseconds(quiet - begin), overrun ? " that nobody read" : "", in_milliseconds(took));
+  fmt::print("[chaos] burst of {} flows in {:.0f} ms{}: all there {:.0f} ms later; {} frames sent twice\n",
+             kFlows, in_milliseconds(quiet - begin), overrun ? " that nobody read" : "",
+             in_milliseconds(took), figure(pair.status(Node::fw_1), "frames resent"));
   const auto lost = [&](const Json& now) {
     return now["replication"]["events"]["lost"].get<std::uint64_t>();
   };
