@@ -114,6 +114,16 @@ class Garbage {
   std::thread thread_;
 };
 
+// Drops what goes to fw-2 on the dedicated link and matches, until lose_nothing().
+void bridge_rule(Lab& lab, const std::string& match) {
+  const Outcome loaded =
+      run(lab.processes(), lab.bridges(), {"nft", "-f", "-"},
+          "table bridge part {\n chain forward {\n  type filter hook forward priority 0; policy accept;\n"
+          "  oifname \"" +
+              bridge_port(Node::fw_2, "eth2") + "\" " + match + " drop\n }\n}\n");
+  REQUIRE_MESSAGE(loaded.exit_code == 0, loaded.errors);
+}
+
 void lose_on_dedicated_link(Lab& lab, int per_mille) {
   lab.lose(Node::fw_2, "eth2", Way::from_node, per_mille);
   lab.lose(Node::fw_2, "eth2", Way::to_node, per_mille);
@@ -215,14 +225,21 @@ TEST_CASE(
   FlowMill mill(bench.lab, Node::fw_1);
   mill.create(MilledFlow::source_nat, 0, kFlows);
 
-  for (const std::size_t reached : {kFlows / 4, kFlows / 2}) {
+  // All of it takes some 6 MB. The link lets so much of it through, so that it dies in the middle for
+  // certain.
+  std::size_t deaths = 0;
+  for (const int kilobytes : {1'500, 3'000}) {
+    const std::size_t before = count_flows(bench.lab, Node::fw_2);
+    bridge_rule(bench.lab, fmt::format("quota over {} kbytes", kilobytes));
     bench.fw_2.start();
-    REQUIRE(wait_until(60s, [&] { return count_flows(bench.lab, Node::fw_2) > reached; }));
+    REQUIRE(wait_until(60s, [&] { return count_flows(bench.lab, Node::fw_2) > before + 5'000; }));
     bench.fw_2.kill();
+    bench.lab.lose_nothing();
     CHECK(count_flows(bench.lab, Node::fw_2) < kFlows);
     // What the dead one had received and nobody will name again.
-    mill.destroy(MilledFlow::source_nat, reached - kFlows / 4, 2'000);
-    mill.create(MilledFlow::destination_nat, reached, 2'000);
+    mill.destroy(MilledFlow::source_nat, deaths * 2'000, 2'000);
+    mill.create(MilledFlow::destination_nat, deaths * 2'000, 2'000);
+    ++deaths;
   }
   bench.fw_2.start();
 

@@ -1,7 +1,9 @@
 // ftfw-soak: random faults over a real pair under traffic, as long as it is told. Prints its seed first, a
 // line for each fault and its end, and the sum; the same seed draws the same faults. Exit code 1 at the first
-// thing that does not become well again. usage: ftfw-soak --minutes M [--seed N]     faults at random until
-// the time is over
+// thing that does not become well again.
+//
+// usage: ftfw-soak --seconds S [--seed N]     faults at random until the time is over
+//
 //        ftfw-soak --each-once [--seed N]     every fault once, in an order that the seed draws
 #include <fmt/core.h>
 
@@ -23,7 +25,7 @@ using namespace ftfw;
 using namespace ftfw::lab;
 
 struct Order {
-  std::optional<std::uint64_t> minutes;  // nothing: each fault once
+  std::optional<std::uint64_t> seconds;  // nothing: each fault once
   std::uint64_t seed = 0;
 };
 
@@ -35,7 +37,7 @@ std::optional<std::uint64_t> number(std::string_view text) {
 }
 
 std::optional<Order> order_of(int count, char** words) {
-  Order order{.minutes = std::nullopt, .seed = std::random_device()()};
+  Order order{.seconds = std::nullopt, .seed = std::random_device()()};
   bool told = false;
   for (int i = 1; i < count; ++i) {
     const std::string_view word = words[i];
@@ -45,8 +47,8 @@ std::optional<Order> order_of(int count, char** words) {
     }
     const auto value = i + 1 < count ? number(words[++i]) : std::nullopt;
     if (!value) return std::nullopt;
-    if (word == "--minutes") {
-      order.minutes = value;
+    if (word == "--seconds") {
+      order.seconds = value;
       told = true;
     } else if (word == "--seed") {
       order.seed = *value;
@@ -87,8 +89,8 @@ bool soak(const Order& order) {
   std::string problem = pair.judge();
   std::size_t inflicted = 0;
   const auto more = [&] {
-    if (!order.minutes) return inflicted < faults.size();
-    return seconds() < static_cast<double>(*order.minutes) * 60;
+    if (!order.seconds) return inflicted < faults.size();
+    return seconds() < static_cast<double>(*order.seconds);
   };
   while (problem.empty() && more()) {
     const std::string& name = faults[deck.draw()];
@@ -117,7 +119,7 @@ bool soak(const Order& order) {
 int main(int count, char** words) {
   const std::optional<Order> order = order_of(count, words);
   if (!order) {
-    fmt::print(stderr, "usage: ftfw-soak --minutes M | --each-once  [--seed N]\n");
+    fmt::print(stderr, "usage: ftfw-soak --seconds S | --each-once  [--seed N]\n");
     return 2;
   }
   fmt::print("[soak] seed {}\n", order->seed);

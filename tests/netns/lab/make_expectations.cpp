@@ -120,7 +120,8 @@ bool a_zone_is_reported(const Lab& lab, Node node) {
     return MNL_CB_OK;
   };
   bool found = false;
-  for (const auto& [key, message] : kernel_table(lab, node).expectations) {
+  const KernelTable table = kernel_table(lab, node);
+  for (const auto& [key, message] : table.expectations) {
     mnl_attr_parse(reinterpret_cast<const nlmsghdr*>(message.data()), sizeof(nfgenmsg), look, &found);
   }
   return found;
