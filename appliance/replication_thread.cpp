@@ -16,6 +16,9 @@ namespace {
 // At most so many batches of events in one round, so that acknowledgements and timers keep their turn in a
 // burst.
 constexpr int kBatchesPerRound = 64;
+// An Apply takes a millisecond. After so many the channel has its turn: what waits in its socket beyond the
+// first retransmission (30 ms) the peer would send again, the whole window of it.
+constexpr int kAppliesPerRound = 4;
 // The same trouble again is no news for so long.
 constexpr Duration kBetweenTroubles = 10s;
 // A link whose interface is well may take so long to find the living peer.
@@ -111,7 +114,7 @@ std::optional<Instant> ReplicationThread::next_deadline() const {
     if (deadline) next = std::min(next, *deadline);
   }
   // A dump under way takes its next piece at once, unless the engine wants to pace it.
-  if (more_captured_ || (dump_ && engine_.ready_for_dump())) next = monotonic_now();
+  if (more_captured_ || more_outputs_ || (dump_ && engine_.ready_for_dump())) next = monotonic_now();
   return next;
 }
 
@@ -185,9 +188,17 @@ void ReplicationThread::drain_channel() {
 // ---- outputs
 
 void ReplicationThread::carry_out_outputs() {
+  int applies = 0;
+  more_outputs_ = false;
   for (std::vector<sync::Output> outputs = engine_.take_outputs(); !outputs.empty();
        outputs = engine_.take_outputs()) {
-    for (sync::Output& output : outputs) carry_out(output);
+    for (sync::Output& output : outputs) {
+      applies += std::holds_alternative<sync::Apply>(output) ? 1 : 0;
+      carry_out(output);
+    }
+    if (applies < kAppliesPerRound) continue;
+    more_outputs_ = true;
+    return;
   }
 }
 

@@ -74,6 +74,7 @@ class ReplicationThread {
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<std::uint64_t> dump_;  // the one under way
+  bool more_outputs_ = false;          // the engine may have some that a round had no time for
   bool more_captured_ = false;         // the mailbox may hold some that a round had no time for
   bool peer_alive_ = false;
   std::vector<LinkTrouble> link_troubles_;

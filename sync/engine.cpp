@@ -268,7 +268,16 @@ std::optional<DumpPurpose> Engine::dump_due(std::uint64_t id) {
   return std::nullopt;
 }
 
+// Settling a million timeouts takes 40 s. A replica that waits for its table does not wait that long.
+bool Engine::settling_can_wait() const {
+  return dump_ && dump_->purpose == DumpPurpose::settle && !dump_->cancelled;
+}
+
 void Engine::start_dump() {
+  if (settling_can_wait() && session_.can_send() && source_.wants_to_begin(now_)) {
+    settler_.give_way(now_);
+    cancel_dump();
+  }
   if (dump_) return;
   const auto purpose = dump_due(next_dump_);
   if (!purpose) return;
@@ -369,7 +378,7 @@ std::optional<Instant> Engine::next_deadline() const {
   if (role_ == Role::replica) {
     earlier(replica_.next_deadline(session_.can_send(), !dump_));
   } else {
-    earlier(source_.next_deadline(session_.can_send(), !dump_));
+    earlier(source_.next_deadline(session_.can_send(), !dump_ || settling_can_wait()));
     if (!dump_) earlier(settler_.next_deadline());
   }
   if (dump_ && !ready_for_dump()) {

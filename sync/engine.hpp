@@ -107,6 +107,7 @@ class Engine {
   void dispatch(wire::Frame frame, bool across_gap);
   void run_injector();
   void start_dump();
+  bool settling_can_wait() const;
   std::optional<DumpPurpose> dump_due(std::uint64_t id);
   void send_frames();
   std::optional<wire::Message> next_message();

@@ -23,7 +23,7 @@ std::uint32_t master_part(const ConntrackEntry& entry) {
 }
 
 std::uint32_t note_of(const ConntrackEntry& entry, bool has_master) {
-  const std::uint64_t reply = hash_of(EntryKey{.original = entry.reply, .zone = entry.key.zone});
+  const std::uint64_t reply = hash_of(entry.reply_key());
   return (static_cast<std::uint32_t>(reply) & kReplyMask) |
          (has_master ? kHasMaster | master_part(entry) : 0U);
 }

@@ -228,13 +228,18 @@ void Source::on_answer(Instant now, const CompareAnswer& answer) {
   if (answer.wanted == 0) finish(now);
 }
 
+bool Source::wants_to_begin(Instant now) const {
+  if (!active_ || full_.running() || compare_.running()) return false;
+  return whole_due_ || ranges_due_ || (now >= not_before_ && (due_ || now >= next_compare_));
+}
+
 std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number) {
   if (!active_) return std::nullopt;
   if (compare_.overdue(now)) {
     abandon();
     make_due(ReconcileCause::repeated);
   }
-  if (full_.running() || compare_.running()) return std::nullopt;
+  if (!wants_to_begin(now)) return std::nullopt;
   const SendSpeed periodic{.read_per_second = settings_.compare_entries_per_second,
                            .sent_per_second = settings_.repair_entries_per_second};
   // A replica that lacks most of the table waits for no pace.
@@ -243,7 +248,6 @@ std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t num
     return begin_send(now, number, hurried_ ? SendSpeed{} : periodic,
                       std::exchange(ranges_due_, std::nullopt));
   }
-  if (now < not_before_ || (!due_ && now < next_compare_)) return std::nullopt;
   hurried_ = std::exchange(due_, false);
   not_before_ = now + kBetweenCompares;
   running_ = {.cause = hurried_ ? due_cause_ : std::exchange(next_cause_, ReconcileCause::periodic)};

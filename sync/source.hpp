@@ -57,6 +57,8 @@ class Source {
 
   // Begins what is due, under this number. Something: the kernel's table is to be read for it.
   std::optional<DumpPurpose> begin_when_due(Instant now, std::uint64_t number);
+  // It would begin something now, if the kernel's table could be read for it.
+  bool wants_to_begin(Instant now) const;
   // The dump that was asked for under this number is still of use.
   bool wants_dump(std::uint64_t number) const;
   bool has_room(Instant now) const;

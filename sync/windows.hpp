@@ -1,7 +1,8 @@
 // Reliable, ordered delivery in one direction: what was sent and is not acknowledged yet, and what was
 // received and is not delivered yet. Both are bounded by kWindowFrames. Sequences start at 1 and never wrap
 // (64 bits). Selective repeat: each frame has its own retransmission time, and an acknowledgement names every
-// frame that arrived.
+// frame that arrived. The time follows the round trip (RFC 6298): a peer that is busy writing to its kernel
+// answers late, and to repeat a whole window to it makes it busier.
 #pragma once
 
 #include <array>
@@ -40,10 +41,12 @@ class SendWindow {
     std::uint64_t epoch = 0;
     ByteVector body;
     FrameLoad load;
+    Instant sent{};  // the first time
     Instant due{};
     Duration timeout = kFirstRetransmission;
     bool received = false;  // selectively acknowledged
     bool hurried = false;   // resent early once because later frames arrived
+    bool repeated = false;  // its acknowledgement says nothing about the way's length
   };
 
   bool open() const { return frames_.size() < kWindowFrames; }
@@ -58,9 +61,15 @@ class SendWindow {
   // The oldest frame that is due, its next time set; nothing when none is.
   const InFlight* take_due(Instant now);
   std::optional<Instant> next_due() const;
+  // The time after which a frame that nobody answers is sent again.
+  Duration retransmission() const;
 
  private:
+  void measure(Instant now, const InFlight& frame);
+
   std::deque<InFlight> frames_;
+  Duration round_trip_{};  // smoothed, and how much it varies; zero before the first measurement
+  Duration variation_{};
   std::uint64_t next_ = 1;
 };
 

@@ -120,6 +120,17 @@ bool parse_extensions(const ConntrackAttributes& attributes, ConntrackEntry& ent
   return true;
 }
 
+// One zone for both directions, or one that only one of them has.
+void read_zones(const ConntrackAttributes& attributes, ConntrackEntry& entry) {
+  if (const auto zone = parse_tuple_zone(attributes.bytes(CTA_TUPLE_ORIG))) {
+    entry.key.zone = *zone;
+    entry.reply_zone = 0;
+  } else if (const auto of_reply = parse_tuple_zone(attributes.bytes(CTA_TUPLE_REPLY))) {
+    entry.key.zone = 0;
+    entry.reply_zone = of_reply;
+  }
+}
+
 // ---- writing
 
 std::uint16_t request_flags(RequestHead head, std::uint16_t extra) {
@@ -128,6 +139,21 @@ std::uint16_t request_flags(RequestHead head, std::uint16_t extra) {
 
 void append_zone(MessageBuilder& message, std::uint16_t zone) {
   if (zone != 0) message.u16(CTA_ZONE, zone);
+}
+
+// Of a new entry. Once it is there, its original tuple and that one's zone name it.
+void append_names(MessageBuilder& message, const ConntrackEntry& entry, const Tuple& plain_reply) {
+  std::optional<std::uint16_t> of_original;
+  std::optional<std::uint16_t> of_reply;
+  if (!entry.reply_zone) {
+    append_zone(message, entry.key.zone);
+  } else if (entry.key.zone != 0) {
+    of_original = entry.key.zone;
+  } else {
+    of_reply = entry.reply_zone;
+  }
+  append_tuple(message, CTA_TUPLE_ORIG, entry.key.original, of_original);
+  append_tuple(message, CTA_TUPLE_REPLY, plain_reply, of_reply);
 }
 
 void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddress& to,
@@ -233,7 +259,6 @@ void append_helper(MessageBuilder& message, const ConntrackEntry& entry) {
 
 void append_state(MessageBuilder& message, const ConntrackEntry& entry, bool be_liberal,
                   std::uint32_t without) {
-  append_zone(message, entry.key.zone);
   if (entry.status) message.u32(CTA_STATUS, (*entry.status & ~without) | status::kConfirmed);
   if (entry.timeout_s) message.u32(CTA_TIMEOUT, *entry.timeout_s);
   append_protocol_state(message, entry, be_liberal);
@@ -251,10 +276,11 @@ Result<ConntrackEntry> parse_conntrack(const nlmsghdr& header) {
   if (!raw || !attributes.parse(*raw)) return malformed("lengths do not fit");
   const auto original = parse_tuple(attributes.bytes(CTA_TUPLE_ORIG));
   const auto reply = parse_tuple(attributes.bytes(CTA_TUPLE_REPLY));
-  if (!original || !reply) return malformed("a tuple is missing, broken or of its own zone");
+  if (!original || !reply) return malformed("a tuple is missing or broken");
   ConntrackEntry entry;
   entry.key = {.original = *original, .zone = attributes.u16(CTA_ZONE).value_or(0)};
   entry.reply = *reply;
+  read_zones(attributes, entry);
   entry.status = attributes.u32(CTA_STATUS);
   entry.timeout_s = attributes.u32(CTA_TIMEOUT);
   entry.mark = attributes.u32(CTA_MARK);
@@ -270,9 +296,8 @@ Result<ConntrackEntry> parse_conntrack(const nlmsghdr& header) {
 void append_create(ByteVector& out, RequestHead head, const ConntrackEntry& entry, bool be_liberal) {
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, NLM_F_CREATE | NLM_F_EXCL),
                          head.sequence, netlink_family(entry.key.original));
-  append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
   const Tuple plain_reply = entry.key.original.inverse();
-  append_tuple(message, CTA_TUPLE_REPLY, plain_reply);
+  append_names(message, entry, plain_reply);
   append_nat(message, entry, plain_reply);
   append_helper(message, entry);
   // EXPECTED is the kernel's to set, by the master conntrack.
@@ -284,6 +309,7 @@ void append_update(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, 0), head.sequence,
                          netlink_family(entry.key.original));
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
+  append_zone(message, entry.key.zone);
   append_helper(message, entry);
   append_state(message, entry, be_liberal, status::kDying);
   if (!entry.labels.empty()) {

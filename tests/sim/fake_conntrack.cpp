@@ -35,7 +35,7 @@ void FakeConntrack::emit(Event event) const {
 
 bool FakeConntrack::insert(Stored stored) {
   const EntryKey key = stored.entry.key;
-  const EntryKey reply{.original = stored.entry.reply, .zone = key.zone};
+  const EntryKey reply = stored.entry.reply_key();
   if (tuples_.contains(key) || tuples_.contains(reply)) return false;
   tuples_[key] = key;
   tuples_[reply] = key;
@@ -47,7 +47,7 @@ bool FakeConntrack::remove(const EntryKey& key) {
   const auto found = entries_.find(place(key));
   if (found == entries_.end()) return false;
   tuples_.erase(key);
-  tuples_.erase(EntryKey{.original = found->second.entry.reply, .zone = key.zone});
+  tuples_.erase(found->second.entry.reply_key());
   entries_.erase(found);
   // nf_ct_remove_expectations: what the master expected goes with it.
   for (auto at = expectations_.begin(); at != expectations_.end();) {

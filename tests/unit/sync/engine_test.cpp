@@ -113,6 +113,33 @@ TEST_CASE("after a takeover parked timeouts become the state's own") {
   CHECK(pair.nodes[1].engine->counters().settled == 1);
 }
 
+TEST_CASE(
+    "a doubt while parked timeouts are being settled is healed at once, and the rest is settled after it") {
+  Pair pair(7, 1h);
+  pair.dump_piece = 4'000;
+  pair.dumps_fail = false;
+  constexpr std::uint16_t kFlows = 60'000;  // 2.3 s of settling
+  for (std::uint16_t port = 1; port <= kFlows; ++port) pair.nodes[0].kernel.traffic_creates(tcp_flow(port));
+  pair.become_source(0);
+  pair.run(8s);
+  REQUIRE(pair.difference(0, 1) == "");
+  pair.nodes[0].engine->become_replica(pair.now);
+  pair.become_source(1);
+  pair.run(Settler::kFirstPass + 100ms);
+  const Counters& counters = pair.nodes[1].engine->counters();
+  REQUIRE(counters.settled > 0);
+  REQUIRE(counters.settled < kFlows / 4);
+
+  pair.nodes[1].kernel.traffic_creates(udp_flow());
+  pair.overrun(1);
+  pair.run(1s);
+
+  CHECK(holds(pair, 0, udp_flow()));
+  CHECK(counters.settled < kFlows);
+  pair.run(8s);
+  CHECK(counters.settled == kFlows);
+}
+
 TEST_CASE("a cut of minutes ends with equal tables in the same conversation") {
   RunningPair pair;
   pair.network.cut = true;
