@@ -133,7 +133,8 @@ void Appliance::run() {
 void Appliance::serve_control(const std::stop_token& stop) {
   name_this_thread("ftfw-control");
   OrderDesk orders(from_control_, to_control_);
-  ControlServer server(control_, control_commands({.status = status_, .orders = orders, .open_flows = open_kernel_flows}));
+  ControlServer server(
+      control_, control_commands({.status = status_, .orders = orders, .open_flows = open_kernel_flows}));
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
   server.run(stop);
@@ -257,6 +258,10 @@ void Appliance::on_report(const VrrpStatus& status) {
 
 void Appliance::on_report(const Trouble& trouble) {
   alarm(trouble.text);
+}
+
+void Appliance::on_report(const Remark& remark) {
+  log::info(remark.text);
 }
 
 void Appliance::on_report(const sync::CommitFinished& finished) {

@@ -35,7 +35,10 @@ const SendWindow::InFlight& SendWindow::add(Instant now, std::uint64_t epoch, By
 
 void SendWindow::acknowledge(Instant now, std::uint64_t up_to, const std::vector<std::uint64_t>& selective) {
   if (up_to >= next_) return;  // of what was never sent: the peer errs, and believing it would lose data
-  while (!frames_.empty() && frames_.front().sequence <= up_to) frames_.pop_front();
+  while (!frames_.empty() && frames_.front().sequence <= up_to) {
+    acknowledged_entries_ += frames_.front().load.entries;
+    frames_.pop_front();
+  }
   std::uint64_t newest = 0;
   for (InFlight& frame : frames_) {
     const std::uint64_t offset = frame.sequence - up_to - 1;
