@@ -171,6 +171,33 @@ TEST_CASE("status -> a cut link shows as lag, a reconcile says why it was; --wat
   CHECK_FALSE(b.lab.read_log(log).contains("\033"));
 }
 
+TEST_CASE("a compare that is paced -> status and the log say how far it is, and it keeps the pace") {
+  constexpr std::size_t kFlows = 4'000;
+  DaemonBench b;
+  configure(b,
+            "compare_entries_per_second = 1000\nrepair_entries_per_second = 1000\n"
+            "compare_interval = \"1s\"\n");
+  b.start_pair();
+  make_flows(b.lab, Node::fw_1, kFlows);
+  CHECK(b.wait_status(
+      Node::fw_1,
+      [](const Json& now) {
+        const Json& progress = now["peers"][0]["progress"];
+        return !progress.is_null() && progress["what"] == "comparing" && progress["expected"] >= kFlows &&
+               progress["done"] > 0 && progress["done"] < kFlows;
+      },
+      kReplicated));
+  CHECK(b.wait_status(
+      Node::fw_1,
+      [](const Json& now) {
+        const Json& last = now["peers"][0]["last_reconcile"];
+        return !last.is_null() && last["why"] == "periodic" && last["entries"] >= kFlows &&
+               last["seconds"] >= 3.0;
+      },
+      kReplicated));
+  CHECK(std::regex_search(b.fw_1.log(), std::regex("comparing: \\d+ % of about \\d+ entries, \\d+/s")));
+}
+
 TEST_CASE(
     "TCP states, excluded networks and a minimum age -> the standby's kernel holds what travels alone") {
   DaemonBench b;
