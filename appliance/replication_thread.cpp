@@ -87,6 +87,7 @@ void ReplicationThread::run(const std::stop_token& stop) {
   links_->start(monotonic_now());
   while (!stop.stop_requested()) {
     loop_.run_once(next_deadline());
+    if (more_captured_) take_captured();
     const Instant now = monotonic_now();
     liveness_.beat(ThreadName::replication, now);
     links_->on_timer(now);
@@ -106,7 +107,7 @@ std::optional<Instant> ReplicationThread::next_deadline() const {
     if (deadline) next = std::min(next, *deadline);
   }
   // A dump under way takes its next piece at once, unless the engine wants to pace it.
-  if (dump_ && engine_.ready_for_dump()) next = monotonic_now();
+  if (more_captured_ || (dump_ && engine_.ready_for_dump())) next = monotonic_now();
   return next;
 }
 
@@ -139,13 +140,14 @@ void ReplicationThread::obey_commands() {
 void ReplicationThread::take_captured() {
   mailboxes_.captured.clear_wakeups();
   const Instant now = monotonic_now();
+  more_captured_ = false;
   for (int count = 0; count < kBatchesPerRound; ++count) {
     const auto batch = mailboxes_.captured.take();
     if (!batch) return;
     if (batch->overrun) engine_.on_overrun(now);
     for (const sync::Event& event : batch->events) engine_.on_event(now, event);
   }
-  loop_.wake();  // there may be more
+  more_captured_ = true;  // perhaps; and the mailbox wakes for new ones only
 }
 
 void ReplicationThread::drain_channel() {

@@ -64,6 +64,7 @@ class ReplicationThread {
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<std::uint64_t> dump_;  // the one under way
+  bool more_captured_ = false;         // the mailbox may hold some that a round had no time for
   bool peer_alive_ = false;
   std::vector<LinkTrouble> link_troubles_;
   std::string last_trouble_;
