@@ -270,6 +270,10 @@ void Appliance::on_report(const Trouble& trouble) {
   alarm(trouble.text);
 }
 
+void Appliance::on_report(const Remark& remark) {
+  log::info(remark.text);
+}
+
 void Appliance::on_report(const sync::CommitFinished& finished) {
   coordinator_.on_step_finished(
       monotonic_now(),

@@ -72,6 +72,7 @@ class Appliance {
   void on_report(const vrrp::Notice& notice);
   void on_report(const VrrpStatus& status);
   void on_report(const Trouble& trouble);
+  void on_report(const Remark& remark);
   void on_report(const sync::CommitFinished& finished);
   void on_report(const sync::PeerChanged& change);
   void on_report(const sync::InSyncChanged& change);

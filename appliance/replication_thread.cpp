@@ -9,6 +9,8 @@
 
 #include "appliance/base/clock.hpp"
 #include "appliance/realtime.hpp"
+#include "appliance/replication_figures.hpp"
+#include "sync/linux/kernel_facts.hpp"
 
 namespace ftfw {
 namespace {
@@ -241,6 +243,8 @@ void ReplicationThread::apply(const std::vector<sync::Operation>& operations) {
 
 void ReplicationThread::begin_dump(const sync::StartDump& start) {
   dump_ = start.dump;
+  // What progress is measured by; without it by the last pass.
+  if (const auto count = sync::read_conntrack_count()) engine_.expect_entries(*count);
   if (const Status begun = tables_.begin_dump(start.purpose); !begun) {
     trouble("conntrack dump: " + begun.error().text);
     end_dump(false);
@@ -319,6 +323,11 @@ void ReplicationThread::tell_links(Instant now, const std::vector<sync::LinkStat
   }
 }
 
+// Once a second, while a pass over the table takes longer than that.
+void ReplicationThread::tell_progress(const std::optional<ProgressStatus>& progress) {
+  if (progress && progress->elapsed > kBeatInterval) reports_.post(Remark{to_text(*progress, false)});
+}
+
 void ReplicationThread::publish(Instant now) {
   next_publication_ = now + kBeatInterval;
   const sync::Progress progress = engine_.progress();
@@ -326,6 +335,9 @@ void ReplicationThread::publish(Instant now) {
   const sync::ChannelCounters channel = links_->counters();
   const std::vector<sync::LinkStatus> links = links_->links();
   tell_links(now, links);
+  const ConversationStatus conversation =
+      conversation_of(progress, counters, now, std::chrono::system_clock::now());
+  tell_progress(conversation.progress);
   const std::uint64_t refused = counters.reply_clash + counters.table_full + counters.expectation_refused +
                                 counters.other_refusals + counters.incomplete;
   status_.with([&](StatusBoard& board) {
@@ -335,6 +347,7 @@ void ReplicationThread::publish(Instant now) {
     ReplicationPeerStatus& peer = board.replication.peers.front();
     peer.links.clear();
     for (const sync::LinkStatus& link : links) peer.links.push_back(shown(link));
+    peer.conversation = conversation;
     board.replication.figures = {{"entries", progress.index_entries},
                                  {"bytes", progress.index_bytes + tables_.bytes()},
                                  {"committed", tables_.counters().commit.created},

@@ -53,6 +53,7 @@ class ReplicationThread {
   void apply(const std::vector<sync::Operation>& operations);
   void trouble(std::string text);
   void tell_links(Instant now, const std::vector<sync::LinkStatus>& links);
+  void tell_progress(const std::optional<ProgressStatus>& progress);
   void publish(Instant now);
   std::optional<Instant> next_deadline() const;
 

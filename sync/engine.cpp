@@ -409,6 +409,7 @@ Progress Engine::progress() const {
           .pending_full_send = source_.pending_full_send(),
           .lag_entries = lag.entries,
           .lag_since = lag.oldest,
+          .acknowledged_entries = session_.acknowledged_entries(),
           .young_flows = source_.young_flows(),
           .waiting_operations = injector_.waiting(),
           .last_full_send = source_.last_full_send(),

@@ -36,6 +36,7 @@ struct Progress {
   std::size_t pending_full_send = 0;            // source: dumped and not sent yet
   std::size_t lag_entries = 0;                  // source: reported or dumped, and not acknowledged
   std::optional<Instant> lag_since;             // source: when the oldest event of them was reported
+  std::uint64_t acknowledged_entries = 0;       // since the start
   std::size_t young_flows = 0;                  // source: below the minimum age, not part of the lag
   std::size_t waiting_operations = 0;           // replica: received and not in the kernel yet
   std::optional<Instant> last_full_send;        // source: finished

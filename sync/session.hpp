@@ -59,6 +59,7 @@ class Session {
   std::uint64_t number() const { return number_; }  // grows with every new session
   std::size_t unacknowledged() const { return send_.unacknowledged(); }
   FrameLoad unacknowledged_load() const { return send_.load(); }
+  std::uint64_t acknowledged_entries() const { return send_.acknowledged_entries(); }
   std::size_t undelivered() const { return receive_.waiting(); }
 
  private:

@@ -57,6 +57,7 @@ void SendWindow::acknowledge(Instant now, std::uint64_t up_to, const std::vector
   if (up_to >= next_) return;  // of what was never sent: the peer errs, and believing it would lose data
   while (!frames_.empty() && frames_.front().sequence <= up_to) {
     if (!frames_.front().received) measure(now, frames_.front());
+    acknowledged_entries_ += frames_.front().load.entries;
     frames_.pop_front();
   }
   std::uint64_t newest = 0;

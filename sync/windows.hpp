@@ -52,6 +52,7 @@ class SendWindow {
   bool open() const { return frames_.size() < kWindowFrames; }
   std::size_t unacknowledged() const { return frames_.size(); }
   FrameLoad load() const;  // of all that is not acknowledged
+  std::uint64_t acknowledged_entries() const { return acknowledged_entries_; }  // since ever
   void clear();
 
   // Takes the body; the frame is to be sent now.
@@ -71,6 +72,7 @@ class SendWindow {
   Duration round_trip_{};  // smoothed, and how much it varies; zero before the first measurement
   Duration variation_{};
   std::uint64_t next_ = 1;
+  std::uint64_t acknowledged_entries_ = 0;
 };
 
 class ReceiveWindow {

@@ -22,6 +22,7 @@ namespace ftfw::sim {
 struct Flow {
   sync::ConntrackEntry entry;
   Instant created{};
+  bool replicated = true;              // not of an excluded network
   bool on_standby_at_failure = false;  // the standby's kernel had it when the primary failed
 };
 
@@ -89,8 +90,13 @@ class World {
   void record(const std::string& what);
   std::string table_difference() const;
 
+  // A key of an excluded network: each node has its own flows of these.
+  bool excluded(const sync::EntryKey& key) const;
+
   EventQueue queue_;
   Random random_;
+  Duration minimum_age_{};
+  std::optional<IpPrefix> excluded_;
   std::vector<std::unique_ptr<Path>> legs_;
   std::vector<std::unique_ptr<Path>> dedicated_;
   std::vector<std::unique_ptr<Node>> nodes_;
