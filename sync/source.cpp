@@ -31,6 +31,7 @@ void Source::start(Instant now) {
 void Source::stop() {
   start_over();
   active_ = false;
+  waits_for_turn_ = false;
 }
 
 void Source::abandon() {
@@ -147,7 +148,16 @@ void Source::on_answer(Instant now, const CompareAnswer& answer) {
   if (answer.wanted == 0) finish(now);
 }
 
-std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number) {
+void Source::yield(Instant now) {
+  const bool hurried = hurried_;
+  abandon();
+  due_ = due_ || hurried;
+  next_compare_ = std::min(next_compare_, now);
+  not_before_ = now + kBetweenCompares;
+}
+
+std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number, bool may_compare) {
+  waits_for_turn_ = false;
   if (!active_) return std::nullopt;
   if (compare_.overdue(now)) {
     abandon();
@@ -163,12 +173,14 @@ std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t num
                       std::exchange(ranges_due_, std::nullopt));
   }
   if (now < not_before_ || (!due_ && now < next_compare_)) return std::nullopt;
+  const bool compares = peer_digests_ && !peer_table_.empty;
+  waits_for_turn_ = compares && !may_compare;
+  if (waits_for_turn_) return std::nullopt;
   hurried_ = std::exchange(due_, false);
   not_before_ = now + kBetweenCompares;
   running_ = {};
   reconcile_started_ = now;
-  if (!peer_digests_ || peer_table_.empty)
-    return begin_send(now, number, hurried_ ? SendSpeed{} : periodic, std::nullopt);
+  if (!compares) return begin_send(now, number, hurried_ ? SendSpeed{} : periodic, std::nullopt);
   HashInput input;
   input.add(secret_);
   input.add(number);
@@ -311,7 +323,7 @@ void Source::count(const wire::Message& message) {
 }
 
 std::optional<Instant> Source::next_deadline(bool can_send, bool can_dump) const {
-  if (!active_ || !can_send) return std::nullopt;
+  if (!active_ || !can_send || waits_for_turn_) return std::nullopt;
   if (full_.running()) return full_.pace_deadline();
   if (compare_.running()) return compare_.next_deadline();
   if (!can_dump) return std::nullopt;

@@ -1,6 +1,6 @@
-// Two engines, each with a fake kernel, joined by a network that loses, doubles, delays and reorders. Virtual
-// time in steps of 1 ms; everything random comes from one seed. Traffic runs at the primary only, as on a
-// real pair.
+// Two engines (or as many as are asked for), each with a fake kernel, joined by a network that loses,
+// doubles, delays and reorders. Virtual time in steps of 1 ms; everything random comes from one seed. Traffic
+// runs at the primary only, as on a real pair.
 #pragma once
 
 #include <cstdint>
@@ -35,7 +35,7 @@ class Pair {
       std::uint64_t id = 0;
       sim::FakeConntrack::Cursor cursor;
     };
-    std::optional<Dump> dump;
+    std::vector<std::optional<Dump>> dumps;  // by reader
     struct Applying {
       Instant done_at;
       std::vector<Refusal> refusals;
@@ -45,12 +45,12 @@ class Pair {
     std::vector<std::string> complaints;  // contract broken by the engine
     std::optional<CommitFinished> committed;
     bool in_sync = false;
-    PeerState peer;
+    std::vector<PeerState> peers;
     std::size_t notices = 0;
     std::size_t longest_frame = 0;
   };
 
-  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s);
+  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, std::size_t count = 2);
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
@@ -68,8 +68,9 @@ class Pair {
 
   std::mt19937_64 random;
   Instant now{1h};
-  std::array<Node, 2> nodes;
+  std::deque<Node> nodes;
   Network network;
+  std::size_t isolated = SIZE_MAX;  // hears and is heard by nobody
   std::uint64_t epoch = 0;
   std::size_t dump_piece = 16;  // entries a dump reads at most in 1 ms
   bool dumps_fail = true;       // one in 20
@@ -78,6 +79,7 @@ class Pair {
 
  private:
   struct Datagram {
+    std::size_t from = 0;
     std::size_t to = 0;
     ByteVector bytes;
   };
@@ -85,7 +87,8 @@ class Pair {
   void feed(std::size_t node);
   void carry_out(std::size_t node);
   void obey(std::size_t node, Output output);
-  void post(std::size_t to, const ByteVector& bytes);
+  void feed_dumps(std::size_t node);
+  void post(std::size_t from, std::size_t to, const ByteVector& bytes);
 
   std::multimap<Instant, Datagram> in_transit_;
   std::uint64_t next_instance_ = 1;

@@ -102,8 +102,8 @@ TEST_CASE("an idle pair agrees, and the replica takes over what the source holds
   for (std::size_t i = 0; i < 300; ++i) pair.traffic(0);
   pair.become_source(0);
   CHECK(settle(pair, 0, 1, 2s) == "");
-  CHECK(pair.nodes[0].peer.alive);
-  CHECK(pair.nodes[1].peer.role == Role::source);
+  CHECK(pair.nodes[0].peers[0].alive);
+  CHECK(pair.nodes[1].peers[0].role == Role::source);
   CHECK(pair.nodes[1].engine->progress().index_entries > 0);
   check_contract(pair);
 }
