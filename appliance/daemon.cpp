@@ -314,7 +314,9 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   auto capture =
       sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
                                       .protocols = replication.protocols,
-                                      .local_addresses = replication.local_addresses},
+                                      .local_addresses = replication.local_addresses,
+                                      .excluded_networks = replication.excluded_networks,
+                                      .unanswered_tcp = sync::Filter(replication).sends_unanswered()},
                            .expectations = replication.expectations,
                            .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
                            .reliable_destroy = config.replication.reliable_destroy});

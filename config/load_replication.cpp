@@ -140,19 +140,6 @@ void read_standby(Section& section, Replication& replication) {
   }
 }
 
-void read_protocols(Section& section, Replication& replication) {
-  for (const Value& value :
-       section.list({"protocols", "[\"tcp\", \"udp\"]; leave it out to replicate all"})) {
-    const auto protocol = value.protocol();
-    if (!protocol) continue;
-    if (std::ranges::find(replication.protocols, protocol->value) != replication.protocols.end()) {
-      value.error("this protocol stands in the list already", "");
-      continue;
-    }
-    replication.protocols.push_back(protocol->value);
-  }
-}
-
 void read_timing(Section& section, Replication& replication) {
   const auto parked = section.value({"parked_timeout", "\"24h\""});
   const auto timeout = parked ? parked->duration(kMinParkedTimeout, kMaxParkedTimeout) : std::nullopt;
@@ -192,7 +179,7 @@ Replication read_replication(Section& root, const std::vector<Node>& nodes) {
   read_links(*section, replication, nodes);
   read_keys(*section, replication);
   read_standby(*section, replication);
-  read_protocols(*section, replication);
+  read_travel(*section, replication);
   if (const auto expectations = section->flag({"expectations", "true"})) {
     replication.expectations = expectations->value;
   }

@@ -23,6 +23,7 @@ Counters sum_of(const Counters& own, std::span<const Counters* const> conversati
   sum.events = own.events + one.events;
   sum.events_of_replica = own.events_of_replica + one.events_of_replica;
   sum.events_filtered = own.events_filtered + one.events_filtered;
+  sum.flows_ended_young = own.flows_ended_young + one.flows_ended_young;
   sum.overruns = own.overruns + one.overruns;
   return sum;
 }

@@ -14,6 +14,24 @@ std::uint32_t parked_seconds(Duration timeout) {
   return static_cast<std::uint32_t>(std::clamp<std::int64_t>(seconds, 1, kLongestTimeout));
 }
 
+// A flow or an expectation, or the end of one.
+FrameLoad load_of(const wire::Message& message, std::optional<Instant> reported) {
+  const bool entry = std::holds_alternative<wire::Entry>(message) ||
+                     std::holds_alternative<wire::Destroyed>(message) ||
+                     std::holds_alternative<wire::Expected>(message) ||
+                     std::holds_alternative<wire::ExpectedDestroyed>(message);
+  return entry ? FrameLoad{.entries = 1, .oldest = reported} : FrameLoad();
+}
+
+// What this peer is behind: in flight, carried, waiting.
+FrameLoad lag_of(const Peer& peer) {
+  FrameLoad lag = peer.session.unacknowledged_load();
+  lag.add(peer.carried_load);
+  lag.add({.entries = peer.source.pending_events() + peer.source.pending_full_send(),
+           .oldest = peer.source.oldest_waiting()});
+  return lag;
+}
+
 }  // namespace
 
 Engine::Engine(Settings settings, std::uint64_t instance)
@@ -68,7 +86,7 @@ void Engine::on_frame(Instant now, std::size_t from, ByteSpan bytes) {
       break;
   }
   if (!received.new_session) return;
-  peer.carried.clear();
+  peer.drop_carried();
   peer.source.on_new_session(now);
   cancel_dump(1 + from);
   if (replica_.source() != former) return;
@@ -118,7 +136,7 @@ void Engine::follow_source() {
 
 void Engine::on_event(Instant now, const Event& event) {
   now_ = now;
-  for (const auto& peer : peers_) peer->source.on_event(event);
+  for (const auto& peer : peers_) peer->source.on_event(now, event);
 }
 
 void Engine::on_overrun(Instant now) {
@@ -196,7 +214,7 @@ void Engine::become_source(Instant now, std::uint64_t epoch) {
   injector_.only_fill_holes();
   cancel_dumps();
   for (const auto& peer : peers_) {
-    peer->carried.clear();
+    peer->drop_carried();
     peer->source.start(now);
   }
   settler_.start(now);
@@ -211,7 +229,7 @@ void Engine::become_replica(Instant now) {
   injector_.clear();
   cancel_dumps();
   for (const auto& peer : peers_) {
-    peer->carried.clear();
+    peer->drop_carried();
     peer->source.stop();
   }
   in_sync_when_heard_ = false;
@@ -367,17 +385,21 @@ void Engine::send_frames(Peer& peer) {
   const std::uint64_t epoch = role_ == Role::source ? epoch_ : replica_.epoch();
   while (peer.session.can_send()) {
     ByteVector body = std::exchange(peer.carried, {});
+    FrameLoad load = std::exchange(peer.carried_load, {});
     while (auto message = next_message(peer)) {
+      const FrameLoad more = load_of(*message, peer.source.reported_at());
       ByteVector encoded;
       wire::encode(*message, encoded);
       if (body.size() + encoded.size() > wire::kMaxBodyBytes) {
         peer.carried = std::move(encoded);
+        peer.carried_load = more;
         break;
       }
       body.insert(body.end(), encoded.begin(), encoded.end());
+      load.add(more);
     }
     if (body.empty()) return;
-    peer.session.send(now_, epoch, std::move(body));
+    peer.session.send(now_, epoch, std::move(body), load);
   }
 }
 
@@ -514,13 +536,19 @@ Progress Engine::progress() const {
                     .compare_bytes = replica_.compare_bytes(),
                     .source = source()};
   for (const auto& peer : peers_) {
+    const FrameLoad lag = role_ == Role::source ? lag_of(*peer) : FrameLoad();
     progress.compare_bytes += peer->source.compare_bytes();
     progress.peers.push_back({.peer = peer->session.peer(),
                               .unacknowledged_frames = peer->session.unacknowledged(),
                               .pending_events = peer->source.pending_events(),
                               .pending_full_send = peer->source.pending_full_send(),
+                              .lag_entries = lag.entries,
+                              .lag_since = lag.oldest,
+                              .young_flows = peer->source.young_flows(),
                               .last_full_send = peer->source.last_full_send(),
                               .reconciling = peer->source.reconciling(),
+                              .reconcile_due = peer->source.reconcile_due(),
+                              .reading = peer->source.reading(),
                               .compare_bytes = peer->source.compare_bytes(),
                               .last_reconcile = peer->source.last_reconcile()});
   }

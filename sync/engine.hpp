@@ -31,8 +31,13 @@ struct PeerProgress {
   std::size_t unacknowledged_frames = 0;
   std::size_t pending_events = 0;               // source: not sent yet
   std::size_t pending_full_send = 0;            // source: dumped and not sent yet
+  std::size_t lag_entries = 0;                  // source: reported or dumped, and not acknowledged
+  std::optional<Instant> lag_since;             // source: when the oldest event of them was reported
+  std::size_t young_flows = 0;                  // source: below the minimum age, not part of the lag
   std::optional<Instant> last_full_send;        // source: finished
   Reconciling reconciling = Reconciling::idle;  // source
+  bool reconcile_due = false;                   // source: one is to begin, what is missing is not in the lag
+  Reading reading;                              // source: of the reconcile under way
   std::size_t compare_bytes = 0;                // source: working memory of the compare under way
   Reconciled last_reconcile;                    // source; the newest that ended
 };
@@ -71,6 +76,9 @@ class Engine {
 
   void on_event(Instant now, const Event& event);  // from the capture, in the kernel's order
   void on_overrun(Instant now);                    // the capture lost events
+  // About how many entries the kernel's table has: what a dump for that peer that begins is measured by in
+  // progress().
+  void expect_entries(std::size_t peer, std::size_t count) { peers_[peer]->source.expect_entries(count); }
   // Whether the next piece of that dump may be handed in. Pieces that come nevertheless are taken.
   bool ready_for_dump(std::uint64_t dump) const;
   void on_dump(Instant now, std::uint64_t dump, std::span<const ConntrackEntry> entries,

@@ -26,6 +26,10 @@ struct Peer {
   Peer(const Peer&) = delete;
   Peer& operator=(const Peer&) = delete;
 
+  void drop_carried() {
+    carried.clear();
+    carried_load = {};
+  }
   // Of the conversation: no other one of this process has its number.
   std::uint64_t conversation() const { return session.number() * kMaxNodes + index; }
 
@@ -35,6 +39,7 @@ struct Peer {
   Session session;
   Source source;
   ByteVector carried;  // a message that did not fit into the last frame
+  FrameLoad carried_load;
   PeerState reported;
   std::uint64_t reported_overflows = 0;
   std::optional<Instant> two_sources_since;

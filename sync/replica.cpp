@@ -241,8 +241,10 @@ std::optional<Instant> Replica::reading_deadline() const {
 }
 
 std::uint64_t Replica::trouble() const {
-  return counters_.reply_clash + counters_.without_master + counters_.expectation_refused +
-         counters_.incomplete + counters_.mistaken + counters_.replaced;
+  // Where flows in some states do not travel, an update of what is not here is no trouble.
+  const std::uint64_t incomplete = filter_.excludes_answered() ? 0 : counters_.incomplete;
+  return counters_.reply_clash + counters_.without_master + counters_.expectation_refused + incomplete +
+         counters_.mistaken + counters_.replaced;
 }
 
 std::optional<DumpPurpose> Replica::dump_due(Instant now) {

@@ -126,8 +126,8 @@ void Session::set_state(const wire::State& state) {
   state_due_ = true;
 }
 
-void Session::send(Instant now, std::uint64_t epoch, ByteVector body) {
-  const SendWindow::InFlight& frame = send_.add(now, epoch, std::move(body));
+void Session::send(Instant now, std::uint64_t epoch, ByteVector body, const FrameLoad& load) {
+  const SendWindow::InFlight& frame = send_.add(now, epoch, std::move(body), load);
   wire::Header header = header_to_peer();
   header.sequence = frame.sequence;
   header.epoch = frame.epoch;

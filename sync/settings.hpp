@@ -8,6 +8,7 @@
 
 #include "appliance/base/address.hpp"
 #include "appliance/base/time.hpp"
+#include "sync/conntrack_entry.hpp"
 #include "sync/timeouts.hpp"
 
 namespace ftfw::sync {
@@ -18,6 +19,12 @@ struct Settings {
   std::vector<std::uint8_t> protocols;  // IPPROTO_* to replicate; empty: all
   // Own and virtual addresses of all nodes, those of the dedicated link included: their flows are local.
   std::vector<IpAddress> local_addresses;
+  // Flows with an end in one of these do not travel: original source or destination, or reply source.
+  std::vector<IpPrefix> excluded_networks;
+  // TCP states whose flows travel; empty: all from the first reply on, that is all but SYN_SENT.
+  std::vector<TcpState> tcp_states;
+  // A flow is sent when it is that old; one that ends before is never sent.
+  Duration minimum_age{};
   bool expectations = true;
   Duration parked_timeout = 24h;
   Duration compare_interval = 60s;

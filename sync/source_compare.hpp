@@ -46,6 +46,8 @@ class SourceCompare {
 
   // A message that names this key is sent now. False: too many.
   bool touch(const wire::Message& message);
+  // This key is unknown to the replica and is to stay so for now. False: too many.
+  bool leave_out(std::uint64_t place) { return phase_ != Phase::reading || table_.touch(place); }
   // The dump, already filtered. False: too many.
   template <typename Item>
   bool add(const Item& item) {

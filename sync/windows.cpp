@@ -10,9 +10,26 @@ void SendWindow::clear() {
   next_ = 1;
 }
 
-const SendWindow::InFlight& SendWindow::add(Instant now, std::uint64_t epoch, ByteVector body) {
-  frames_.push_back(
-      {.sequence = next_++, .epoch = epoch, .body = std::move(body), .due = now + kFirstRetransmission});
+void FrameLoad::add(const FrameLoad& other) {
+  entries += other.entries;
+  if (other.oldest) oldest = std::min(oldest.value_or(*other.oldest), *other.oldest);
+}
+
+FrameLoad SendWindow::load() const {
+  FrameLoad load;
+  for (const InFlight& frame : frames_) {
+    if (!frame.received) load.add(frame.load);
+  }
+  return load;
+}
+
+const SendWindow::InFlight& SendWindow::add(Instant now, std::uint64_t epoch, ByteVector body,
+                                            const FrameLoad& load) {
+  frames_.push_back({.sequence = next_++,
+                     .epoch = epoch,
+                     .body = std::move(body),
+                     .load = load,
+                     .due = now + kFirstRetransmission});
   return frames_.back();
 }
 

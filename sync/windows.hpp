@@ -25,12 +25,21 @@ inline constexpr Duration kFirstRetransmission =
 inline constexpr Duration kLongestRetransmission = 500ms;
 inline constexpr std::uint64_t kReorderedBeforeLost = 3;  // RFC 9002 6.1.1: packets that passed a lost one
 
+// What of a frame is of interest to status: entries and their ends, and when the oldest was reported.
+struct FrameLoad {
+  std::size_t entries = 0;
+  std::optional<Instant> oldest;
+
+  void add(const FrameLoad& other);
+};
+
 class SendWindow {
  public:
   struct InFlight {
     std::uint64_t sequence = 0;
     std::uint64_t epoch = 0;
     ByteVector body;
+    FrameLoad load;
     Instant due{};
     Duration timeout = kFirstRetransmission;
     bool received = false;  // selectively acknowledged
@@ -39,10 +48,11 @@ class SendWindow {
 
   bool open() const { return frames_.size() < kWindowFrames; }
   std::size_t unacknowledged() const { return frames_.size(); }
+  FrameLoad load() const;  // of all that is not acknowledged
   void clear();
 
   // Takes the body; the frame is to be sent now.
-  const InFlight& add(Instant now, std::uint64_t epoch, ByteVector body);
+  const InFlight& add(Instant now, std::uint64_t epoch, ByteVector body, const FrameLoad& load = FrameLoad());
   // What the peer has. Frames that later ones overtook become due at once.
   void acknowledge(Instant now, std::uint64_t up_to, const std::vector<std::uint64_t>& selective);
   // The oldest frame that is due, its next time set; nothing when none is.

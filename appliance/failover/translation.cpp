@@ -76,6 +76,12 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
   settings.peer = config.nodes[1 - node].name;
   settings.protocols = config.replication.protocols;
   settings.local_addresses.assign(local.begin(), local.end());
+  for (const std::uint8_t state : config.replication.tcp_states)
+    settings.tcp_states.push_back(static_cast<sync::TcpState>(state));
+  settings.excluded_networks = config.replication.excluded_networks;
+  settings.minimum_age = config.replication.minimum_age;
+  settings.compare_entries_per_second = config.replication.compare_entries_per_second;
+  settings.repair_entries_per_second = config.replication.repair_entries_per_second;
   settings.expectations = config.replication.expectations;
   settings.parked_timeout = config.replication.parked_timeout;
   settings.compare_interval = config.replication.compare_interval;

@@ -36,7 +36,10 @@ std::size_t node_at(std::size_t node, std::size_t place) {
 
 }  // namespace
 
-Pair::Pair(std::uint64_t seed, Duration compare_interval, std::size_t count) : random(seed), nodes(count) {
+Pair::Pair(std::uint64_t seed, Duration compare_interval, Options options, std::size_t count)
+    : random(seed), nodes(count) {
+  Settings drawn;
+  if (options == Options::drawn) draw(drawn);
   for (std::size_t i = 0; i < count; ++i) {
     Node& node = nodes[i];
     for (std::size_t other = 0; other < count; ++other) {
@@ -50,11 +53,41 @@ Pair::Pair(std::uint64_t seed, Duration compare_interval, std::size_t count) : r
     node.settings.local_addresses = {address("192.168.100.100"), address("192.168.100.200"),
                                      address("192.168.0.100"), address("2001:db8:100::100")};
     node.settings.compare_interval = compare_interval;
+    node.settings.minimum_age = drawn.minimum_age;
+    node.settings.tcp_states = drawn.tcp_states;
+    node.settings.excluded_networks = drawn.excluded_networks;
     node.kernel.on_event = [this, i](Event event) {
       Node& captured_at = nodes[i];
       captured_at.captured.emplace_back(now + std::chrono::milliseconds(chance(3)), std::move(event));
     };
     start(i);
+  }
+}
+
+void Pair::draw(Settings& settings) {
+  constexpr std::array<Duration, 4> kAges{0ms, 20ms, 300ms, 1s};
+  settings.minimum_age = kAges.at(static_cast<std::size_t>(chance(4)));
+  switch (chance(5)) {
+    case 0:
+      settings.tcp_states = {TcpState::established};
+      break;
+    case 1:
+      settings.tcp_states = {TcpState::syn_recv, TcpState::established, TcpState::close_wait};
+      break;
+    case 2:
+      settings.tcp_states = {TcpState::syn_sent, TcpState::syn_recv, TcpState::established,
+                             TcpState::fin_wait};
+      break;
+    case 3:
+      settings.tcp_states = {TcpState::fin_wait, TcpState::time_wait};
+      break;
+    default:
+      break;
+  }
+  if (chance(2) == 0) {
+    // Not of clients that are translated: what of them stands at the replica would clash with others.
+    settings.excluded_networks = {*IpPrefix::parse("192.168.0.4"), *IpPrefix::parse("2001:db8:2::2/127")};
+    second_server_ = true;
   }
 }
 
@@ -189,6 +222,7 @@ ConntrackEntry Pair::new_flow() {
   original.source = address(ipv6 ? fmt::format("2001:db8:2::{}", 1 + chance(3))
                                  : fmt::format("192.168.2.{}", 3 + chance(3)));
   original.destination = address(ipv6 ? "2001:db8::3" : "192.168.0.3");
+  if (second_server_ && !ipv6 && chance(4) == 0) original.destination = address("192.168.0.4");
   original.protocol = chance(4) == 0 ? IPPROTO_UDP : IPPROTO_TCP;
   // Few ports, so that tuples come back and translated replies clash.
   original.source_port = static_cast<std::uint16_t>(40000 + chance(60));
@@ -204,7 +238,7 @@ ConntrackEntry Pair::new_flow() {
   entry.timeout_s = 30;
   if (original.protocol == IPPROTO_TCP)
     entry.tcp = TcpInfo{.state = TcpState::syn_sent, .flags_original = 0x23};
-  if (original.destination_port == 21 && original.protocol == IPPROTO_TCP) entry.helper = "ftp";
+  if (expects && original.destination_port == 21 && original.protocol == IPPROTO_TCP) entry.helper = "ftp";
   if (chance(3) == 0) entry.mark = static_cast<std::uint32_t>(1 + chance(5));
   return entry;
 }
@@ -260,13 +294,13 @@ std::string Pair::difference(std::size_t source, std::size_t replica) const {
   const sim::FakeConntrack& there = nodes[replica].kernel;
   const Filter filter(nodes[0].settings);
   for (const auto& [place, stored] : here.entries()) {
-    if (!filter.covers(stored.entry) || !filter.established_enough(stored.entry)) continue;
+    if (!filter.covers(stored.entry) || !filter.travels(stored.entry)) continue;
     const auto* copy = there.find(stored.entry.key);
     const std::string name = stored.entry.key.original.to_string();
     if (copy == nullptr) return "missing: " + name;
     const auto* master =
         stored.entry.master ? here.find(EntryKey{.original = *stored.entry.master}) : nullptr;
-    const bool with_master = master != nullptr && filter.established_enough(master->entry);
+    const bool with_master = master != nullptr && filter.travels(master->entry);
     const ConntrackEntry a = comparable(stored.entry, with_master);
     const ConntrackEntry b = comparable(copy->entry, with_master);
     if (a.mark != b.mark) return "mark: " + name;
@@ -281,12 +315,15 @@ std::string Pair::difference(std::size_t source, std::size_t replica) const {
   for (const auto& [place, stored] : there.entries()) {
     if (!filter.covers(stored.entry)) continue;
     const auto* original = here.find(stored.entry.key);
-    if (original == nullptr || !filter.established_enough(original->entry)) {
+    if (original == nullptr || !filter.travels(original->entry)) {
       return "still there: " + stored.entry.key.original.to_string();
     }
   }
   for (const auto& [key, expectation] : here.expectations()) {
     if (!filter.covers(expectation)) continue;
+    // One whose master does not travel has nothing to belong to.
+    const auto* master = here.find(EntryKey{.original = expectation.master});
+    if (master != nullptr && !filter.travels(master->entry)) continue;
     if (!there.expectations().contains(key)) return "missing expectation: " + key.expected.to_string();
   }
   for (const auto& [key, expectation] : there.expectations()) {

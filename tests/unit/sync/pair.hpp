@@ -50,7 +50,10 @@ class Pair {
     std::size_t longest_frame = 0;
   };
 
-  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, std::size_t count = 2);
+  enum class Options : std::uint8_t { usual, drawn };  // of what travels
+
+  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, Options options = Options::usual,
+                std::size_t count = 2);
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
@@ -74,10 +77,12 @@ class Pair {
   std::uint64_t epoch = 0;
   std::size_t dump_piece = 16;  // entries a dump reads at most in 1 ms
   bool dumps_fail = true;       // one in 20
+  bool expects = true;          // there are flows with a helper
 
   ConntrackEntry new_flow();
 
  private:
+  void draw(Settings& settings);
   struct Datagram {
     std::size_t from = 0;
     std::size_t to = 0;
@@ -91,6 +96,7 @@ class Pair {
   void post(std::size_t from, std::size_t to, const ByteVector& bytes);
 
   std::multimap<Instant, Datagram> in_transit_;
+  bool second_server_ = false;
   std::uint64_t next_instance_ = 1;
 };
 
