@@ -51,7 +51,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
+      coordinator_(failover::coordinator_settings(election_, parts.config)),
       put_back_(holdings_, lease_),
       steps_({.election = election_,
               .ruleset = ruleset_,
@@ -66,7 +66,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       files_(parts.config.group.tracked_files, from_files_),
       capture_(std::move(parts.capture), captured_, status_, liveness_),
       replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
-                   std::move(parts.table),
+                   std::move(parts.table), std::move(parts.events),
                    {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
                    status_, liveness_),
       control_(std::move(parts.control)) {}

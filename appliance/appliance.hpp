@@ -43,6 +43,7 @@ struct ApplianceParts {
   std::unique_ptr<sync::LinkSet> links;
   sync::ConntrackTable table;
   sync::Capture capture;
+  sync::CaptureSwitch events;  // of it
   ControlSocket control;
   UniqueFd signals;  // signalfd of SIGTERM, SIGINT, SIGHUP
 };

@@ -13,6 +13,8 @@
 #include "appliance/messages.hpp"
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
+#include "sync/linux/capture.hpp"
 #include "sync/linux/conntrack_table.hpp"
 #include "sync/linux/link_set.hpp"
 
@@ -28,8 +30,8 @@ class ReplicationThread {
 
   // instance: random for every start of the process.
   ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::LinkSet> links,
-                    sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status,
-                    Liveness& liveness);
+                    sync::ConntrackTable table, sync::CaptureSwitch events, Mailboxes mailboxes,
+                    SharedStatus& status, Liveness& liveness);
 
   void run(const std::stop_token& stop);
 
@@ -39,8 +41,10 @@ class ReplicationThread {
   void drain_channel();
   void carry_out_outputs();
   void carry_out(sync::Output& output);
-  void begin_dump(std::uint64_t dump);
+  void begin_dump(const sync::StartDump& start);
   void step_dump();
+  void step_tables();
+  void listen_as_source();
   void end_dump(bool complete);
   void apply(const std::vector<sync::Operation>& operations);
   void trouble(std::string text);
@@ -57,12 +61,16 @@ class ReplicationThread {
   sync::Engine engine_;
   std::unique_ptr<sync::LinkSet> links_;
   sync::ConntrackTable table_;
+  sync::FlowTables tables_;
+  sync::CaptureSwitch events_;
+  bool source_ = false;
   Mailboxes mailboxes_;
   Sender<ReplicationReport> reports_;
   SharedStatus& status_;
   Liveness& liveness_;
   EventLoop loop_;
   std::optional<std::uint64_t> dump_;  // the one under way
+  bool more_captured_ = false;         // the mailbox may hold some that a round had no time for
   bool peer_alive_ = false;
   std::vector<LinkTrouble> link_troubles_;
   std::string last_trouble_;

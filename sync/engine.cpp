@@ -37,7 +37,7 @@ FrameLoad lag_of(const Peer& peer) {
 Engine::Engine(Settings settings, std::uint64_t instance)
     : settings_(std::move(settings)),
       filter_(settings_),
-      injector_(parked_seconds(settings_.parked_timeout), counters_),
+      injector_(parked_seconds(settings_.parked_timeout), settings_.cache, counters_),
       replica_(settings_, filter_, injector_, counters_),
       settler_(settings_, filter_, injector_),
       dumps_(1 + settings_.peers.size()) {
@@ -433,6 +433,10 @@ Replica::InSync Engine::in_sync() const {
   // source since it became a replica does not know what a living primary may have.
   if (in_sync_when_heard_) return {true, "it was when the source was last heard"};
   return {false, "the source is not heard on the dedicated link"};
+}
+
+bool Engine::mirrors_source() const {
+  return source() && !replica_.sealed() && in_sync().in_sync;
 }
 
 void Engine::report() {

@@ -101,6 +101,8 @@ class Engine {
   // Of the conversation with that peer.
   const Counters& counters(std::size_t peer) const { return peers_[peer]->counters; }
   Progress progress() const;
+  // The table here is that of a living source, as a compare or a full send has shown.
+  bool mirrors_source() const;
 
  private:
   struct Dump {

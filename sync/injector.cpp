@@ -44,7 +44,8 @@ std::uint64_t key_of(const Task& task) {
 
 }  // namespace
 
-Injector::Injector(std::uint32_t parked_s, Counters& counters) : parked_s_(parked_s), counters_(counters) {}
+Injector::Injector(std::uint32_t parked_s, bool in_cache, Counters& counters)
+    : parked_s_(parked_s), in_cache_(in_cache), counters_(counters) {}
 
 void Injector::clear() {
   queue_.clear();
@@ -329,7 +330,7 @@ void Injector::learn(const ConntrackEntry& entry) {
     ++counters_.index_overflows;
     index_complete_ = false;
   }
-  if (wants_liberal(entry.key)) push(MakeLiberal{.entry = entry, .generation = generation_});
+  if (wants_liberal(entry.key) && !in_cache_) push(MakeLiberal{.entry = entry, .generation = generation_});
 }
 
 bool Injector::confirmed(const HashIndex& index, std::uint64_t hash, std::uint32_t generation) const {

@@ -134,13 +134,10 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
                       std::optional<std::uint16_t> port) {
   message.nest(type, [&] {
     const bool is_ipv4 = to.is_ipv4();
+    // Without an upper end the range is this one (nf_nat_ipv4_nlattr_to_range,
+    // nf_nat_l4proto_nlattr_to_range).
     message.bytes(is_ipv4 ? CTA_NAT_V4_MINIP : CTA_NAT_V6_MINIP, to.bytes());
-    message.bytes(is_ipv4 ? CTA_NAT_V4_MAXIP : CTA_NAT_V6_MAXIP, to.bytes());
-    if (!port) return;
-    message.nest(CTA_NAT_PROTO, [&] {
-      message.u16(CTA_PROTONAT_PORT_MIN, *port);
-      message.u16(CTA_PROTONAT_PORT_MAX, *port);
-    });
+    if (port) message.nest(CTA_NAT_PROTO, [&] { message.u16(CTA_PROTONAT_PORT_MIN, *port); });
   });
 }
 
@@ -148,8 +145,8 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
 // one leaves the kernel nothing to choose, so a clash is an error (EEXIST) and not another port than the
 // source has. An entry without a reply gets them too, for its next packet would still meet the NAT rules
 // otherwise.
-void append_nat(MessageBuilder& message, const ConntrackEntry& entry) {
-  const bool translated = entry.reply != entry.key.original.inverse();
+void append_nat(MessageBuilder& message, const ConntrackEntry& entry, const Tuple& plain_reply) {
+  const bool translated = entry.reply != plain_reply;
   const bool replied = (entry.status.value_or(0) & status::kSeenReply) != 0;
   if (!translated && replied) return;
   const Tuple& reply = entry.reply;
@@ -266,8 +263,9 @@ void append_create(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, NLM_F_CREATE | NLM_F_EXCL),
                          head.sequence, netlink_family(entry.key.original));
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
-  append_tuple(message, CTA_TUPLE_REPLY, entry.key.original.inverse());
-  append_nat(message, entry);
+  const Tuple plain_reply = entry.key.original.inverse();
+  append_tuple(message, CTA_TUPLE_REPLY, plain_reply);
+  append_nat(message, entry, plain_reply);
   append_helper(message, entry);
   // EXPECTED is the kernel's to set, by the master conntrack.
   append_state(message, entry, be_liberal, status::kExpected | status::kDying);

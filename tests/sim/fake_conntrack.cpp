@@ -152,6 +152,18 @@ FakeConntrack::Piece FakeConntrack::dump(Cursor& cursor, std::size_t most) const
   return piece;
 }
 
+Status FakeKernelTable::begin_dump() {
+  cursor_ = {};
+  return {};
+}
+
+Result<DumpPiece> FakeKernelTable::next_dump_piece() {
+  FakeConntrack::Piece piece = conntrack_.dump(cursor_, entries_in_piece);
+  return DumpPiece{.progress = piece.last ? DumpPiece::Progress::finished : DumpPiece::Progress::more,
+                   .entries = std::move(piece.entries),
+                   .expectations = std::move(piece.expectations)};
+}
+
 bool FakeConntrack::traffic_creates(ConntrackEntry entry) {
   std::uint32_t bits = entry.status.value_or(0) | status::kConfirmed;
   if (entry.source_translated()) bits |= status::kSourceNat | status::kSourceNatDone;

@@ -92,9 +92,12 @@ bool packet_passes(FakeConntrack& table, const sync::EntryKey& key) {
 
 }  // namespace
 
-World::World(std::uint64_t seed) : random_(seed) {
-  const config::Config config = reference_pair();
-  for (std::size_t i = 0; i < 2; ++i) nodes_.push_back(std::make_unique<Node>(queue_, random_, config, i));
+World::World(std::uint64_t seed, unsigned mode) : random_(seed) {
+  for (std::size_t i = 0; i < 2; ++i) {
+    config::Config config = reference_pair();
+    if ((mode >> i & 1U) != 0) config.replication.standby = config::StandbyMode::cache;
+    nodes_.push_back(std::make_unique<Node>(queue_, random_, config, i));
+  }
   for (std::size_t i = 0; i < 2 * kLegs; ++i) legs_.push_back(std::make_unique<Path>(queue_, random_));
   for (std::size_t i = 0; i < 2; ++i) dedicated_.push_back(std::make_unique<Path>(queue_, random_));
   for (std::size_t from = 0; from < 2; ++from) {
@@ -249,8 +252,8 @@ void World::lose_events(std::size_t node, std::size_t count) {
 void World::note_failure(std::size_t node) {
   const bool was_quiet = queue_.now() - last_fault_ > kQuietTime && primary() == node;
   last_fault_ = queue_.now();
-  const FakeConntrack& failing = nodes_.at(node)->machine().conntrack;
-  const FakeConntrack& standby = nodes_.at(1 - node)->machine().conntrack;
+  const Node& failing = *nodes_.at(node);
+  const Node& standby = *nodes_.at(1 - node);
   // A standby that is itself gone, late, without a leg or in the middle of learning promises nothing.
   const SimulatedProcess* process = nodes_.at(1 - node)->process();
   const bool standby_serves = process != nullptr && !nodes_.at(1 - node)->stalled() &&
@@ -261,13 +264,13 @@ void World::note_failure(std::size_t node) {
     living.insert(flow.entry.key);
     // One that a stalled process never told about may stand on the standby alone: it is lost already.
     flow.on_standby_at_failure =
-        standby_serves && standby.find(flow.entry.key) != nullptr && failing.find(flow.entry.key) != nullptr;
+        standby_serves && standby.held(flow.entry.key) && failing.held(flow.entry.key);
     if (was_quiet && !flow.on_standby_at_failure && queue_.now() - flow.created > kReplicationLimit) {
       violated(fmt::format("flow {} was not on the standby when the primary failed", number));
     }
   }
-  for (const auto& [place, stored] : standby.entries()) {
-    const sync::EntryKey& key = place.second;
+  for (const sync::ConntrackEntry& entry : standby.all_held()) {
+    const sync::EntryKey& key = entry.key;
     if (living.contains(key) || !excused_.insert(key).second) continue;
     const auto closed = closed_.find(key);
     if (was_quiet && closed != closed_.end() && queue_.now() - closed->second > kReplicationLimit) {
@@ -451,7 +454,7 @@ std::string World::table_difference() const {
   for (const auto& [number, flow] : flows_) living.insert(flow.entry.key);
   const std::size_t at = *primary();
   const FakeConntrack& mine = nodes_[at]->machine().conntrack;
-  const FakeConntrack& theirs = nodes_[1 - at]->machine().conntrack;
+  const Node& theirs = *nodes_[1 - at];
   for (const auto& [place, stored] : mine.entries()) {
     const sync::EntryKey& key = place.second;
     if (!living.contains(key) && !excused_.contains(key)) {
@@ -465,19 +468,22 @@ std::string World::table_difference() const {
     }
   }
   if (!nodes_[1 - at]->running()) return "";
-  for (const auto& [place, stored] : theirs.entries()) {
-    if (mine.find(place.second) == nullptr) {
-      return "a flow stands on the standby only: " + place.second.original.to_string();
+  for (const sync::ConntrackEntry& entry : theirs.all_held()) {
+    if (mine.find(entry.key) == nullptr) {
+      return "a flow stands on the standby only: " + entry.key.original.to_string();
     }
   }
+  if (theirs.caches() && !theirs.machine().conntrack.entries().empty()) {
+    return "a standby with a cache has flows in its kernel";
+  }
   for (const auto& [place, stored] : mine.entries()) {
-    const FakeConntrack::Stored* copy = theirs.find(place.second);
-    if (copy == nullptr) return "a flow is missing on the standby: " + place.second.original.to_string();
-    if (copy->entry.tcp->state != stored.entry.tcp->state || copy->entry.reply != stored.entry.reply ||
-        copy->entry.mark.value_or(0) != stored.entry.mark.value_or(0)) {
+    const auto copy = theirs.held(place.second);
+    if (!copy) return "a flow is missing on the standby: " + place.second.original.to_string();
+    if (copy->tcp->state != stored.entry.tcp->state || copy->reply != stored.entry.reply ||
+        copy->mark.value_or(0) != stored.entry.mark.value_or(0)) {
       return fmt::format("a flow differs on the standby: {} mark {} there {}",
                          place.second.original.to_string(), stored.entry.mark.value_or(0),
-                         copy->entry.mark.value_or(0));
+                         copy->mark.value_or(0));
     }
   }
   return "";

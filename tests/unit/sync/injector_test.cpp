@@ -18,7 +18,7 @@ constexpr std::uint32_t kParked = 86'400;
 
 struct Bench {
   Counters counters;
-  Injector injector{kParked, counters};
+  Injector injector{kParked, false, counters};
   sim::FakeConntrack kernel;
   std::vector<Mark> marks;
   std::vector<Operation> last;

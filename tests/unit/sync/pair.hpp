@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
 #include "tests/sim/fake_conntrack.hpp"
 
 namespace ftfw::sync::test {
@@ -29,7 +30,9 @@ class Pair {
   struct Node {
     Settings settings;
     sim::FakeConntrack kernel;
+    sim::FakeKernelTable table{kernel, 1};
     std::unique_ptr<Engine> engine;
+    std::unique_ptr<FlowTables> tables;
     std::deque<std::pair<Instant, Event>> captured;  // with when the engine gets it
     struct Dump {
       std::uint64_t id = 0;
@@ -52,8 +55,9 @@ class Pair {
 
   enum class Options : std::uint8_t { usual, drawn };  // of what travels
 
+  // cache: which of the nodes have `standby = "cache"`; further ones are like these two in turn.
   explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, Options options = Options::usual,
-                std::size_t count = 2);
+                std::array<bool, 2> cache = {}, std::size_t count = 2);
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
@@ -61,11 +65,15 @@ class Pair {
   void step();  // 1 ms
   void restart(std::size_t node);
   void become_source(std::size_t node);
+  void become_replica(std::size_t node);
   void overrun(std::size_t node);  // what is captured and not read yet is lost
   void commit(std::size_t node, std::uint64_t plan) { nodes[node].engine->commit(now, plan); }
   void traffic(std::size_t node);  // one random change by a packet or a timer
 
-  // Empty if the replica's kernel holds what the source's holds; otherwise the first difference.
+  // What the node holds as replica: in its cache, or in its kernel.
+  std::map<EntryKey, sim::FakeConntrack::Stored> held(std::size_t node) const;
+  std::map<ExpectationKey, Expectation> expected(std::size_t node) const;
+  // Empty if the replica what the source's kernel holds; otherwise the first difference.
   std::string difference(std::size_t source, std::size_t replica) const;
   int chance(int sides) { return static_cast<int>(std::uniform_int_distribution<>(0, sides - 1)(random)); }
 
@@ -73,7 +81,8 @@ class Pair {
   Instant now{1h};
   std::deque<Node> nodes;
   Network network;
-  std::size_t isolated = SIZE_MAX;  // hears and is heard by nobody
+  static constexpr std::size_t kNobody = SIZE_MAX;
+  std::size_t isolated = kNobody;  // hears and is heard by nobody
   std::uint64_t epoch = 0;
   std::size_t dump_piece = 16;  // entries a dump reads at most in 1 ms
   bool dumps_fail = true;       // one in 20
@@ -90,9 +99,11 @@ class Pair {
   };
   void start(std::size_t node);
   void feed(std::size_t node);
+  void work(std::size_t node);
   void carry_out(std::size_t node);
   void obey(std::size_t node, Output output);
-  void feed_dumps(std::size_t node);
+  void feed_own_dump(std::size_t node);
+  void feed_dumps_for_peers(std::size_t node);
   void post(std::size_t from, std::size_t to, const ByteVector& bytes);
 
   std::multimap<Instant, Datagram> in_transit_;
