@@ -35,7 +35,7 @@ class Target {
         now_, 0, frame_of(wire::Hello{.challenge = 1, .features = wire::kFeatureDigests, .node = "fw-2"}, 0));
     drain();
     engine_.on_frame(
-        now_,
+        now_, 0,
         frame_of(wire::Hello{.challenge = 1, .echo = 2, .features = wire::kFeatureDigests, .node = "fw-2"},
                  kOwnInstance));
     drain();
