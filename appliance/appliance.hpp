@@ -30,7 +30,6 @@ namespace ftfw {
 // Everything that can fail has been opened by daemon.cpp.
 struct ApplianceParts {
   const config::Config& config;
-  const config::Node& peer;
   vrrp::Settings election;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
@@ -40,7 +39,7 @@ struct ApplianceParts {
   vrrp::Announcer announcer;
   sync::Settings replication;
   std::uint64_t instance;
-  std::unique_ptr<sync::LinkSet> links;
+  std::vector<ReplicationPeerParts> peers;  // in the order of the configuration
   sync::ConntrackTable table;
   sync::Capture capture;
   sync::CaptureSwitch events;  // of it
@@ -96,7 +95,6 @@ class Appliance {
   void watch_threads(Instant now);
   void watch_files(Instant now);
 
-  const config::Node& peer_;
   bool caches_;  // as standby
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;

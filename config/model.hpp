@@ -77,7 +77,7 @@ struct VirtualRouter {
   std::vector<VirtualAddress> excluded_addresses;  // move along and are announced, but are not advertised
   // The virtual router's own MAC, 00:00:5e:00:01:id (IPv6: 02), on a macvlan of this name above `interface`.
   std::string virtual_mac_interface;  // empty: plain, the interface's MAC
-  // Unicast instead of multicast: where the nodes are, both of them (one file serves both); empty: multicast.
+  // Unicast instead of multicast: where the nodes are, all of them (one file serves all); empty: multicast.
   std::vector<IpAddress> unicast;
   std::vector<IpAddress> allowed_sources;  // empty: advertisements of anybody on the link are judged
   Duration up_delay{};                     // a link that came up must have stayed up for so long
@@ -183,7 +183,7 @@ struct Replication {
 enum class OnExit { closed, open };
 
 struct Config {
-  std::vector<Node> nodes;  // two
+  std::vector<Node> nodes;  // two to eight
   Vrrp vrrp;
   SyncGroup group;  // one: the appliance has one role
   Replication replication;

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 
 #include "appliance/base/time.hpp"
@@ -55,6 +56,7 @@ struct Counters {
   // replica
   std::uint64_t messages_received = 0;
   std::uint64_t stale_epoch = 0;      // data of a dead epoch, dropped
+  std::uint64_t second_source = 0;    // data of an epoch in which another node is obeyed, dropped
   std::uint64_t refused_by_role = 0;  // data while source or committed, dropped
   std::uint64_t uncovered = 0;        // local, of another protocol, or excluded: dropped
   std::uint64_t created = 0;
@@ -81,6 +83,10 @@ struct Counters {
   std::uint64_t full_sends_received = 0;
   std::uint64_t full_sends_asked_for = 0;
 };
+
+// The sum of what this node and its conversations counted. What the capture handed to every conversation
+// counts once.
+Counters sum_of(const Counters& own, std::span<const Counters* const> conversations);
 
 // A compare and what followed from it, for status.
 enum class Reconciling : std::uint8_t { idle, comparing, repairing, sending_all };

@@ -80,6 +80,7 @@ bool Session::on_state(const wire::State& state) {
   peer_.role = state.role;
   peer_.in_sync = state.in_sync;
   peer_.source_epoch = state.source_epoch;
+  peer_.hears_source = state.hears_source;
   peer_.group = state.group;
   peer_table_ = state.table;
   return !(before == peer_);

@@ -16,9 +16,9 @@ namespace ftfw::sync {
 
 struct Settings {
   std::string node;                     // our name; a hello that carries it is a reflection
-  std::string peer;                     // the only node that is listened to
+  std::vector<std::string> peers;       // the other nodes, and nobody else is listened to
   std::vector<std::uint8_t> protocols;  // IPPROTO_* to replicate; empty: all
-  // Own and virtual addresses of both nodes, those of the dedicated link included: their flows are local.
+  // Own and virtual addresses of all nodes, those of the dedicated link included: their flows are local.
   std::vector<IpAddress> local_addresses;
   // Flows with an end in one of these do not travel: original source or destination, or reply source.
   std::vector<IpPrefix> excluded_networks;

@@ -24,9 +24,6 @@ class Settler {
   bool due(Instant now);  // true: read the table
   void on_dump(std::span<const ConntrackEntry> entries);
   void on_dump_end(Instant now, bool complete);
-  // Its dump, which goes at the injector's slow pace, stands in the way of a compare: another pass for the
-  // rest.
-  void give_way(Instant now) { on_dump_end(now, false); }
   std::optional<Instant> next_deadline() const { return next_pass_; }
 
  private:

@@ -37,6 +37,7 @@ void Source::stop() {
   start_over(ReconcileCause::periodic);
   young_.clear();
   active_ = false;
+  waits_for_turn_ = false;
 }
 
 void Source::abandon() {
@@ -228,18 +229,22 @@ void Source::on_answer(Instant now, const CompareAnswer& answer) {
   if (answer.wanted == 0) finish(now);
 }
 
-bool Source::wants_to_begin(Instant now) const {
-  if (!active_ || full_.running() || compare_.running()) return false;
-  return whole_due_ || ranges_due_ || (now >= not_before_ && (due_ || now >= next_compare_));
+void Source::yield(Instant now) {
+  const bool hurried = hurried_;
+  abandon();
+  if (hurried) make_due(running_.cause);
+  next_compare_ = std::min(next_compare_, now);
+  not_before_ = now + kBetweenCompares;
 }
 
-std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number) {
+std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t number, bool may_compare) {
+  waits_for_turn_ = false;
   if (!active_) return std::nullopt;
   if (compare_.overdue(now)) {
     abandon();
     make_due(ReconcileCause::repeated);
   }
-  if (!wants_to_begin(now)) return std::nullopt;
+  if (full_.running() || compare_.running()) return std::nullopt;
   const SendSpeed periodic{.read_per_second = settings_.compare_entries_per_second,
                            .sent_per_second = settings_.repair_entries_per_second};
   // A replica that lacks most of the table waits for no pace.
@@ -248,12 +253,15 @@ std::optional<DumpPurpose> Source::begin_when_due(Instant now, std::uint64_t num
     return begin_send(now, number, hurried_ ? SendSpeed{} : periodic,
                       std::exchange(ranges_due_, std::nullopt));
   }
+  if (now < not_before_ || (!due_ && now < next_compare_)) return std::nullopt;
+  const bool compares = peer_digests_ && !peer_table_.empty;
+  waits_for_turn_ = compares && !may_compare;
+  if (waits_for_turn_) return std::nullopt;
   hurried_ = std::exchange(due_, false);
   not_before_ = now + kBetweenCompares;
   running_ = {.cause = hurried_ ? due_cause_ : std::exchange(next_cause_, ReconcileCause::periodic)};
   reconcile_started_ = now;
-  if (!peer_digests_ || peer_table_.empty)
-    return begin_send(now, number, hurried_ ? SendSpeed{} : periodic, std::nullopt);
+  if (!compares) return begin_send(now, number, hurried_ ? SendSpeed{} : periodic, std::nullopt);
   HashInput input;
   input.add(secret_);
   input.add(number);
@@ -413,7 +421,7 @@ void Source::count(const wire::Message& message) {
 std::optional<Instant> Source::next_deadline(bool can_send, bool can_dump) const {
   if (!active_ || !can_send) return std::nullopt;
   const std::optional<Instant> grown = young_.next_ripe();
-  const std::optional<Instant> pass = next_of_pass_deadline(can_dump);
+  const std::optional<Instant> pass = waits_for_turn_ ? std::nullopt : next_of_pass_deadline(can_dump);
   if (!grown || !pass) return grown ? grown : pass;
   return std::min(*grown, *pass);
 }

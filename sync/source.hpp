@@ -55,10 +55,15 @@ class Source {
   void on_event(Instant now, const Event& event);
   void on_message(Instant now, const wire::Message& message);  // of a compare, from the replica
 
-  // Begins what is due, under this number. Something: the kernel's table is to be read for it.
-  std::optional<DumpPurpose> begin_when_due(Instant now, std::uint64_t number);
-  // It would begin something now, if the kernel's table could be read for it.
-  bool wants_to_begin(Instant now) const;
+  // Begins what is due, under this number. Something: the kernel's table is to be read for it. may_compare:
+  // no other peer's compare holds the table in memory (compare_turn.hpp).
+  std::optional<DumpPurpose> begin_when_due(Instant now, std::uint64_t number, bool may_compare = true);
+  // What was due is a compare, and it may not begin yet.
+  bool waits_for_turn() const { return waits_for_turn_; }
+  bool hurried() const { return waits_for_turn_ ? due_ : hurried_; }
+  const SourceCompare& compare() const { return compare_; }
+  // Gives the turn to another peer: the compare under way is void, and due again.
+  void yield(Instant now);
   // The dump that was asked for under this number is still of use.
   bool wants_dump(std::uint64_t number) const;
   bool has_room(Instant now) const;
@@ -139,7 +144,8 @@ class Source {
   ReconcileCause due_cause_ = ReconcileCause::periodic;
   ReconcileCause next_cause_ = ReconcileCause::periodic;  // of the one at next_compare_
   bool hurried_ = false;                                  // what is under way is not a periodic one
-  bool end_placed_ = false;                               // end_after_ is set
+  bool waits_for_turn_ = false;
+  bool end_placed_ = false;  // end_after_ is set
   std::uint64_t end_after_ = 0;
   Instant not_before_{};
   Instant next_compare_{};

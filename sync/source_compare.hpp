@@ -35,6 +35,12 @@ class SourceCompare {
   void abandon();
   bool running() const { return phase_ != Phase::idle; }
   bool reading() const { return phase_ == Phase::reading && !dump_ended_; }
+  // Its table is in memory: reading it, or waiting for the replica to have read its own.
+  bool holds_table() const { return phase_ == Phase::reading; }
+  // Since when only the replica is waited for.
+  std::optional<Instant> waits_since() const {
+    return holds_table() && dump_ended_ ? std::optional(send_not_before_) : std::nullopt;
+  }
   std::uint64_t number() const { return begin_.compare; }
   std::size_t bytes() const { return table_.bytes() + digests_.size() * sizeof(std::uint32_t); }
 

@@ -40,11 +40,13 @@ PeerView peer_view_of(const sync::PeerState& peer) {
   return {.alive = peer.alive,
           .primary = peer.group.role == sync::GroupRole::primary,
           .epoch = peer.group.primary_epoch,
-          .obeyed = peer.source_epoch};
+          .obeyed = peer.source_epoch,
+          .hears_source = peer.hears_source};
 }
 
 Coordinator::Settings coordinator_settings(const vrrp::Settings& election, const config::Config& config) {
   Coordinator::Settings settings;
+  settings.peers = config.nodes.size() - 1;
   if (config.replication.standby == config::StandbyMode::cache) {
     settings.budgets.commit = kCacheCommit;
     settings.budgets.shield = kCacheShield;
@@ -77,7 +79,9 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
   }
   sync::Settings settings;
   settings.node = config.nodes[node].name;
-  settings.peer = config.nodes[1 - node].name;
+  for (const config::Node& one : config.nodes) {
+    if (one.name != settings.node) settings.peers.push_back(one.name);
+  }
   settings.protocols = config.replication.protocols;
   settings.local_addresses.assign(local.begin(), local.end());
   for (const std::uint8_t state : config.replication.tcp_states)

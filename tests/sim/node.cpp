@@ -105,19 +105,19 @@ void Node::on_advertisement(std::size_t leg, IpAddress source, const ByteVector&
   });
 }
 
-void Node::on_frame(const ByteVector& frame) {
-  input([this, frame](SimulatedProcess& process) {
-    if (process.channel_up) process.replication.on_frame(queue_.now(), frame);
+void Node::on_frame(std::size_t peer, const ByteVector& frame) {
+  input([this, peer, frame](SimulatedProcess& process) {
+    if (process.channels_up[peer]) process.replication.on_frame(queue_.now(), peer, frame);
   });
 }
 
-void Node::on_channel(bool up) {
-  input([this, up](SimulatedProcess& process) {
-    process.channel_up = up;
+void Node::on_channel(std::size_t peer, bool up) {
+  input([this, peer, up](SimulatedProcess& process) {
+    process.channels_up[peer] = up;
     if (up)
-      process.replication.on_channel_up(queue_.now());
+      process.replication.on_channel_up(queue_.now(), peer);
     else
-      process.replication.on_channel_down(queue_.now());
+      process.replication.on_channel_down(queue_.now(), peer);
   });
 }
 
@@ -184,7 +184,8 @@ void Node::carry_out(const vrrp::Output& output) {
       [this](const auto& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, vrrp::SendAdvertisement>) {
-          if (legs_up_.at(what.router)) wires_.legs.at(what.router)->send(what.packet);
+          if (legs_up_.at(what.router))
+            for (Path* path : wires_.legs.at(what.router)) path->send(what.packet);
         } else if constexpr (std::is_same_v<What, vrrp::StateChanged>) {
           on_change(vrrp::to_string(what.cause, process_->election.settings()));
           if (what.to == vrrp::State::initialize) return;
@@ -240,8 +241,9 @@ void Node::carry_out(const sync::Output& output) {
       [this](const auto& what) {
         using What = std::decay_t<decltype(what)>;
         if constexpr (std::is_same_v<What, sync::SendFrame>) {
-          if (process_->channel_up) wires_.dedicated->send(what.bytes);
+          if (process_->channels_up[what.peer]) wires_.dedicated.at(what.peer)->send(what.bytes);
         } else if constexpr (std::is_same_v<What, sync::StartDump>) {
+          if (what.reader != 0) return dump_for_peer(what.dump, {});
           if (!process_->tables.begin_dump(what.purpose)) on_change("no dump");
           dump(what.dump);
         } else if constexpr (std::is_same_v<What, sync::Apply>) {
@@ -250,12 +252,13 @@ void Node::carry_out(const sync::Output& output) {
                   process.replication.on_applied(queue_.now(), *process.tables.apply(operations));
                 });
         } else if constexpr (std::is_same_v<What, sync::PeerChanged>) {
-          if (std::exchange(process_->peer_alive, what.peer.alive) != what.peer.alive) {
-            on_change(what.peer.alive ? "hears the peer" : "peer silent");
+          if (process_->peers_alive[what.index] != what.peer.alive) {
+            process_->peers_alive[what.index] = what.peer.alive;
+            on_change((what.peer.alive ? "hears " : "does not hear ") + what.peer.node);
             renew_lease();  // with the lifetime that goes with it
           }
-          later(kThreadHop, [this, peer = what.peer](SimulatedProcess& process) {
-            process.coordinator.on_peer(queue_.now(), failover::peer_view_of(peer));
+          later(kThreadHop, [this, what](SimulatedProcess& process) {
+            process.coordinator.on_peer(queue_.now(), what.index, failover::peer_view_of(what.peer));
           });
         } else if constexpr (std::is_same_v<What, sync::InSyncChanged>) {
           on_change(what.in_sync ? "in sync " + what.reason : "not in sync: " + what.reason);
@@ -330,7 +333,7 @@ void Node::apply_step(failover::Step step, std::uint64_t epoch) {
 }
 
 Duration Node::lease_time() const {
-  return process_->peer_alive ? failover::kLeaseWithPeer : failover::kLeaseAlone;
+  return process_->any_peer_alive() ? failover::kLeaseWithPeer : failover::kLeaseAlone;
 }
 
 void Node::keep_lease() {
@@ -376,6 +379,19 @@ void Node::dump(std::uint64_t id) {
     else
       process.replication.on_dump_end(queue_.now(), id,
                                       piece->progress == sync::DumpPiece::Progress::finished);
+  });
+}
+
+// A reader of its own for each peer; it waits while the table is not whole.
+void Node::dump_for_peer(std::uint64_t id, FakeConntrack::Cursor cursor) {
+  later(between(random_, 50us, 300us), [this, id, cursor](SimulatedProcess& process) mutable {
+    if (process.tables.committing()) return dump_for_peer(id, cursor);
+    const FakeConntrack::Piece piece = machine_.conntrack.dump(cursor, SimulatedProcess::kDumpPiece);
+    process.replication.on_dump(queue_.now(), id, piece.entries, piece.expectations);
+    if (piece.last)
+      process.replication.on_dump_end(queue_.now(), id, true);
+    else
+      dump_for_peer(id, cursor);
   });
 }
 

@@ -87,10 +87,10 @@ std::string describe(const Node& node) {
       "{}, stale {}, "
       "refused by role {}, updated {}, incomplete {}, refusals {}, channel {}",
       node.name(), progress.role == sync::Role::source ? "source" : "replica", progress.epoch,
-      progress.in_sync, progress.reason, progress.index_entries, progress.unacknowledged_frames,
-      progress.pending_events, counters.full_sends, counters.full_sends_finished,
+      progress.in_sync, progress.reason, progress.index_entries, progress.peers.front().unacknowledged_frames,
+      progress.peers.front().pending_events, counters.full_sends, counters.full_sends_finished,
       counters.full_sends_received, counters.stale_epoch, counters.refused_by_role, counters.updated,
-      counters.incomplete, counters.other_refusals, node.channel_up());
+      counters.incomplete, counters.other_refusals, node.channel_up(0));
 }
 
 // A packet of a known flow; now and then it changes something that an event reports.
@@ -120,10 +120,10 @@ World::World(std::uint64_t seed, unsigned mode) : random_(seed) {
       leg_path(from, leg).connect([&to, leg, source = source_on(leg, from)](const ByteVector& packet) {
         if (to.leg_up(leg)) to.on_advertisement(leg, source, packet);
       });
-      wires.legs.push_back(&leg_path(from, leg));
+      wires.legs.push_back({&leg_path(from, leg)});
     }
-    dedicated_path(from).connect([&to](const ByteVector& frame) { to.on_frame(frame); });
-    wires.dedicated = &dedicated_path(from);
+    dedicated_path(from).connect([&to](const ByteVector& frame) { to.on_frame(0, frame); });
+    wires.dedicated = {&dedicated_path(from)};
     nodes_[from]->connect(std::move(wires));
     nodes_[from]->on_announcement = [this, from] { note_move(from); };
     nodes_[from]->on_change = [this, from](const std::string& what) {
@@ -314,13 +314,13 @@ void World::note_move(std::size_t to) {
 void World::try_handshake() {
   queue_.after(20ms, [this] { try_handshake(); });
   const bool associated = association_[0] == association_[1] && association_[0] != 0 &&
-                          std::ranges::all_of(nodes_, [](const auto& node) { return node->channel_up(); });
+                          std::ranges::all_of(nodes_, [](const auto& node) { return node->channel_up(0); });
   const bool possible =
       std::ranges::all_of(nodes_, [](const auto& node) { return node->running() && !node->stalled(); }) &&
       std::ranges::none_of(dedicated_, [](const auto& path) { return path->is_cut(); });
   if (associated || !possible) return;
   association_.fill(next_association_++);
-  for (const auto& node : nodes_) node->on_channel(true);
+  for (const auto& node : nodes_) node->on_channel(0, true);
 }
 
 // ---- clients

@@ -41,6 +41,12 @@ priority = 80
 replication_address = "192.168.100.200"
 )";
 
+constexpr const char* kThirdNode = R"(
+[node.fw-3]
+priority = 60
+replication_address = "192.168.100.210"
+)";
+
 constexpr const char* kFirewall = R"(
 [firewall]
 forward_policy = "drop"
@@ -132,6 +138,7 @@ fs::path write_configuration(Lab& lab, const ApplianceSettings& settings) {
   for (int i = 0; i < 64; ++i) digits += "0123456789abcdef"[(i * 7 + 3) % 16];
   write_file(key, digits + "\n");
   write_file(file, "schema = 1\n\n" + vrrp_section(settings) + kNodesAndRouters +
+                       (settings.firewalls == Firewalls::three ? kThirdNode : "") +
                        replication_section(settings, key) + kFirewall);
   return file;
 }

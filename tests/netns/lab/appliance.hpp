@@ -16,6 +16,7 @@ struct ApplianceSettings {
   int vrrp_version = 3;
   std::string advertisement_interval = "100ms";
   std::string standby = "kernel";  // or "cache"
+  Firewalls firewalls = Firewalls::two;
 };
 
 // Master_Down_Interval of a backup with priority 80: three intervals and the skew (RFC 9568 section 6.1).

@@ -134,18 +134,19 @@ namespace {
 sync::Progress busy_source(Instant now) {
   sync::Progress progress;
   progress.role = sync::Role::source;
-  progress.lag_entries = 12;
-  progress.lag_since = now - 35ms;
-  progress.acknowledged_entries = 988;
-  progress.reconciling = sync::Reconciling::comparing;
-  progress.reading = {.since = now - 1s, .done = 100, .expected = 400};
-  progress.last_reconcile = {.cause = sync::ReconcileCause::overrun,
-                             .entries = 400,
-                             .ranges = 32,
-                             .differing = 3,
-                             .sent = 21,
-                             .took = 250ms,
-                             .finished = now - 90s};
+  sync::PeerProgress& peer = progress.peers.emplace_back();
+  peer.lag_entries = 12;
+  peer.lag_since = now - 35ms;
+  peer.acknowledged_entries = 988;
+  peer.reconciling = sync::Reconciling::comparing;
+  peer.reading = {.since = now - 1s, .done = 100, .expected = 400};
+  peer.last_reconcile = {.cause = sync::ReconcileCause::overrun,
+                         .entries = 400,
+                         .ranges = 32,
+                         .differing = 3,
+                         .sent = 21,
+                         .took = 250ms,
+                         .finished = now - 90s};
   return progress;
 }
 
@@ -160,7 +161,7 @@ TEST_CASE("status says how far each peer is behind, what was rejected, and what 
   counters.destroys_sent = 100;
   counters.reply_clash = 2;
   board.replication.peers[0].conversation =
-      conversation_of(busy_source(now), counters, now, std::chrono::system_clock::now());
+      conversation_of(busy_source(now), 0, counters, counters, now, std::chrono::system_clock::now());
 
   const std::string text = render_text(board, now);
   CHECK(text.contains("lag 12 entries, the oldest for 35 ms, what a reconcile will find NOT COUNTED\n"));

@@ -266,6 +266,15 @@ TEST_CASE("an element file is read by the reader of the caller, and without one 
   CHECK(load(text).diagnostics.at(0).text == "element files cannot be read here");
 }
 
+TEST_CASE("the example of three nodes is read without a diagnostic, in its order") {
+  const Loaded loaded = load(example_text("three-nodes.toml"));
+  CHECK(loaded.diagnostics.empty());
+  REQUIRE(loaded.config.has_value());
+  REQUIRE(loaded.config->nodes.size() == 3);
+  CHECK(loaded.config->nodes[2].name == "fw-3");
+  CHECK(loaded.config->nodes[2].replication_address == ip("192.168.100.210"));
+}
+
 TEST_CASE("the example of both families is read without a diagnostic") {
   CHECK(load(example_text("dual-stack.toml")).diagnostics.empty());
 }

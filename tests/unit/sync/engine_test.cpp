@@ -94,8 +94,8 @@ TEST_CASE("a new source never obeys the old one") {
   pair.run(100ms);
   CHECK_FALSE(holds(pair, 1, udp_flow()));
   CHECK(pair.nodes[1].engine->counters().refused_by_role + pair.nodes[1].engine->counters().stale_epoch > 0);
-  CHECK(pair.nodes[0].peer.role == Role::source);
-  CHECK(pair.nodes[0].peer.source_epoch == 2);
+  CHECK(pair.nodes[0].peers[0].role == Role::source);
+  CHECK(pair.nodes[0].peers[0].source_epoch == 2);
   // The old one steps down: what only it had goes.
   pair.become_replica(0);
   pair.run(3s);
@@ -144,7 +144,7 @@ TEST_CASE("a cut of minutes ends with equal tables in the same conversation") {
   RunningPair pair;
   pair.network.cut = true;
   pair.run(5s);
-  CHECK_FALSE(pair.nodes[0].peer.alive);
+  CHECK_FALSE(pair.nodes[0].peers[0].alive);
   pair.nodes[0].kernel.traffic_creates(udp_flow());
   pair.nodes[0].kernel.destroy(tcp_flow(1).key);
   pair.run(100ms);
@@ -159,8 +159,8 @@ TEST_CASE("group states travel and are reported once they change") {
   pair.nodes[0].engine->set_group_state(
       pair.now, {.role = GroupRole::primary, .priority = 100, .legs_up = true, .primary_epoch = 1});
   pair.run(150ms);
-  CHECK(pair.nodes[1].peer.group.role == GroupRole::primary);
-  CHECK(pair.nodes[1].peer.group.priority == 100);
+  CHECK(pair.nodes[1].peers[0].group.role == GroupRole::primary);
+  CHECK(pair.nodes[1].peers[0].group.priority == 100);
 }
 
 TEST_CASE("more events than the outbox holds end in a full send, not in growth") {
@@ -176,7 +176,7 @@ TEST_CASE("more events than the outbox holds end in a full send, not in growth")
   }
   pair.run(10ms);
   CHECK(engine.counters().outbox_overflows == 1);
-  CHECK(engine.progress().pending_events == 0);
+  CHECK(engine.progress().peers[0].pending_events == 0);
   CHECK(pair.nodes[0].notices == 1);
   pair.network.cut = false;
   pair.run(2s);

@@ -18,7 +18,7 @@ struct QuietPair : Pair {
     run(2s);
     REQUIRE(nodes[1].in_sync);
   }
-  Progress progress() const { return nodes[0].engine->progress(); }
+  PeerProgress progress() const { return nodes[0].engine->progress().peers[0]; }
 };
 
 }  // namespace
@@ -80,9 +80,9 @@ TEST_CASE("a pass under way says how much of the table it has read") {
   pair.run(1s);
   pair.overrun(0);
   pair.run(30ms);  // 16 entries a millisecond
-  pair.nodes[0].engine->expect_entries(1000);
+  pair.nodes[0].engine->expect_entries(0, 1000);
 
-  const Progress progress = pair.progress();
+  const PeerProgress progress = pair.progress();
   CHECK(progress.reconciling == Reconciling::comparing);
   CHECK(progress.reading.done > 0);
   CHECK(progress.reading.done < 1000);

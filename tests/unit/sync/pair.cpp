@@ -26,20 +26,35 @@ ConntrackEntry comparable(ConntrackEntry entry, bool with_master) {
   return entry;
 }
 
+// The place of one node in the list of another one's peers, and back.
+std::size_t place_at(std::size_t node, std::size_t other) {
+  return other < node ? other : other - 1;
+}
+std::size_t node_at(std::size_t node, std::size_t place) {
+  return place < node ? place : place + 1;
+}
+
 }  // namespace
 
-Pair::Pair(std::uint64_t seed, Duration compare_interval, Options options, std::array<bool, 2> cache)
-    : random(seed) {
+Pair::Pair(std::uint64_t seed, Duration compare_interval, Options options, std::array<bool, 2> cache,
+           std::size_t count)
+    : random(seed), nodes(count) {
   Settings drawn;
   if (options == Options::drawn) draw(drawn);
-  for (std::size_t i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < count; ++i) {
     Node& node = nodes[i];
-    node.settings.node = i == 0 ? "fw-1" : "fw-2";
-    node.settings.peer = i == 0 ? "fw-2" : "fw-1";
+    for (std::size_t other = 0; other < count; ++other) {
+      const std::string name = fmt::format("fw-{}", other + 1);
+      if (other == i) {
+        node.settings.node = name;
+      } else {
+        node.settings.peers.push_back(name);
+      }
+    }
     node.settings.local_addresses = {address("192.168.100.100"), address("192.168.100.200"),
                                      address("192.168.0.100"), address("2001:db8:100::100")};
     node.settings.compare_interval = compare_interval;
-    node.settings.cache = cache.at(i);
+    node.settings.cache = cache.at(i % 2);
     node.settings.minimum_age = drawn.minimum_age;
     node.settings.tcp_states = drawn.tcp_states;
     node.settings.excluded_networks = drawn.excluded_networks;
@@ -82,14 +97,14 @@ void Pair::start(std::size_t i) {
   Node& node = nodes[i];
   node.engine = std::make_unique<Engine>(node.settings, (next_instance_++ << 8) + 7);
   node.tables = std::make_unique<FlowTables>(node.table, node.settings);
-  node.engine->on_channel_up(now);
+  for (std::size_t place = 0; place < nodes.size() - 1; ++place) node.engine->on_channel_up(now, place);
   node.channel_up = true;
-  node.dump.reset();
+  node.dumps.assign(nodes.size(), std::nullopt);
   node.applying.reset();
   node.captured.clear();
   node.committed.reset();
   node.in_sync = false;
-  node.peer = {};
+  node.peers.assign(nodes.size() - 1, {});
 }
 
 void Pair::restart(std::size_t i) {
@@ -112,15 +127,15 @@ void Pair::overrun(std::size_t i) {
   node.engine->on_overrun(now);
 }
 
-void Pair::post(std::size_t to, const ByteVector& bytes) {
+void Pair::post(std::size_t from, std::size_t to, const ByteVector& bytes) {
   const auto roll = [this] { return std::uniform_real_distribution<>(0, 1)(random); };
-  if (network.cut) return;
+  if (network.cut || from == isolated || to == isolated) return;
   const int copies = roll() < network.duplicates ? 2 : 1;
   for (int i = 0; i < copies; ++i) {
     if (roll() < network.loss) continue;
     const auto delay =
         Duration(std::uniform_int_distribution<std::int64_t>(0, network.longest_delay.count())(random));
-    in_transit_.emplace(now + delay, Datagram{.to = to, .bytes = bytes});
+    in_transit_.emplace(now + delay, Datagram{.from = from, .to = to, .bytes = bytes});
   }
 }
 
@@ -132,9 +147,9 @@ void Pair::step() {
   now += 1ms;
   while (!in_transit_.empty() && in_transit_.begin()->first <= now) {
     const Datagram datagram = std::move(in_transit_.extract(in_transit_.begin()).mapped());
-    nodes[datagram.to].engine->on_frame(now, datagram.bytes);
+    nodes[datagram.to].engine->on_frame(now, place_at(datagram.to, datagram.from), datagram.bytes);
   }
-  for (std::size_t i = 0; i < 2; ++i) {
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
     feed(i);
     carry_out(i);
   }
@@ -150,20 +165,41 @@ void Pair::feed(std::size_t i) {
     const auto applied = *std::exchange(node.applying, std::nullopt);
     node.engine->on_applied(now, applied.refusals);
   }
-  if (node.dump && node.engine->ready_for_dump()) {
-    node.table.entries_in_piece = 1 + static_cast<std::size_t>(chance(static_cast<int>(dump_piece)));
-    const auto piece = node.tables->next_dump_piece();
-    const std::uint64_t id = *node.dump;
-    node.engine->on_dump(now, id, piece->entries, piece->expectations);
-    if (piece->progress != DumpPiece::Progress::more) {
-      node.dump.reset();
-      const bool finished = piece->progress == DumpPiece::Progress::finished;
-      node.engine->on_dump_end(now, id, finished && (chance(20) != 0 || !dumps_fail));
-    }
-  }
+  feed_own_dump(i);
+  feed_dumps_for_peers(i);
   work(i);
   if (const auto deadline = node.engine->next_deadline(); deadline && *deadline <= now)
     node.engine->on_timer(now);
+}
+
+void Pair::feed_own_dump(std::size_t i) {
+  Node& node = nodes[i];
+  auto& dump = node.dumps[0];
+  if (!dump || !node.engine->ready_for_dump(dump->id)) return;
+  node.table.entries_in_piece = 1 + static_cast<std::size_t>(chance(static_cast<int>(dump_piece)));
+  const auto piece = node.tables->next_dump_piece();
+  const std::uint64_t id = dump->id;
+  node.engine->on_dump(now, id, piece->entries, piece->expectations);
+  if (piece->progress == DumpPiece::Progress::more) return;
+  dump.reset();
+  const bool finished = piece->progress == DumpPiece::Progress::finished;
+  node.engine->on_dump_end(now, id, finished && (chance(20) != 0 || !dumps_fail));
+}
+
+void Pair::feed_dumps_for_peers(std::size_t i) {
+  Node& node = nodes[i];
+  if (node.tables->committing()) return;  // the kernel's table is not whole yet
+  for (std::size_t reader = 1; reader < node.dumps.size(); ++reader) {
+    auto& dump = node.dumps[reader];
+    if (!dump || !node.engine->ready_for_dump(dump->id)) continue;
+    const auto piece =
+        node.kernel.dump(dump->cursor, 1 + static_cast<std::size_t>(chance(static_cast<int>(dump_piece))));
+    const std::uint64_t id = dump->id;
+    node.engine->on_dump(now, id, piece.entries, piece.expectations);
+    if (!piece.last) continue;
+    dump.reset();
+    node.engine->on_dump_end(now, id, chance(20) != 0 || !dumps_fail);
+  }
 }
 
 // What the tables do in the background: a batch, or a piece, in 1 ms.
@@ -195,17 +231,17 @@ void Pair::obey(std::size_t i, Output output) {
   if (const auto* frame = std::get_if<SendFrame>(&output)) {
     node.longest_frame = std::max(node.longest_frame, frame->bytes.size());
     if (!node.channel_up) node.complaints.emplace_back("a frame without a channel");
-    post(1 - i, frame->bytes);
+    post(i, node_at(i, frame->peer), frame->bytes);
   } else if (const auto* dump = std::get_if<StartDump>(&output)) {
-    if (node.dump) node.complaints.emplace_back("two dumps at once");
-    node.dump = dump->dump;
-    if (!node.tables->begin_dump(dump->purpose)) node.complaints.emplace_back("no dump");
+    if (node.dumps[dump->reader]) node.complaints.emplace_back("two dumps of one reader at once");
+    node.dumps[dump->reader] = Node::Dump{.id = dump->dump};
+    if (dump->reader == 0 && !node.tables->begin_dump(dump->purpose)) node.complaints.emplace_back("no dump");
   } else if (const auto* apply = std::get_if<Apply>(&output)) {
     if (node.applying) node.complaints.emplace_back("two applies at once");
     node.applying = Node::Applying{.done_at = now + std::chrono::milliseconds(chance(3)),
                                    .refusals = *node.tables->apply(apply->operations)};
   } else if (const auto* changed = std::get_if<PeerChanged>(&output)) {
-    node.peer = changed->peer;
+    node.peers[changed->index] = changed->peer;
   } else if (const auto* sync = std::get_if<InSyncChanged>(&output)) {
     node.in_sync = sync->in_sync;
   } else if (const auto* finished = std::get_if<CommitFinished>(&output)) {

@@ -1,6 +1,6 @@
-// Two engines, each with a fake kernel, joined by a network that loses, doubles, delays and reorders. Virtual
-// time in steps of 1 ms; everything random comes from one seed. Traffic runs at the primary only, as on a
-// real pair.
+// Two engines (or as many as are asked for), each with a fake kernel, joined by a network that loses,
+// doubles, delays and reorders. Virtual time in steps of 1 ms; everything random comes from one seed. Traffic
+// runs at the primary only, as on a real pair.
 #pragma once
 
 #include <cstdint>
@@ -34,7 +34,11 @@ class Pair {
     std::unique_ptr<Engine> engine;
     std::unique_ptr<FlowTables> tables;
     std::deque<std::pair<Instant, Event>> captured;  // with when the engine gets it
-    std::optional<std::uint64_t> dump;
+    struct Dump {
+      std::uint64_t id = 0;
+      sim::FakeConntrack::Cursor cursor;
+    };
+    std::vector<std::optional<Dump>> dumps;  // by reader
     struct Applying {
       Instant done_at;
       std::vector<Refusal> refusals;
@@ -44,16 +48,16 @@ class Pair {
     std::vector<std::string> complaints;  // contract broken by the engine
     std::optional<CommitFinished> committed;
     bool in_sync = false;
-    PeerState peer;
+    std::vector<PeerState> peers;
     std::size_t notices = 0;
     std::size_t longest_frame = 0;
   };
 
   enum class Options : std::uint8_t { usual, drawn };  // of what travels
 
-  // cache: which of the nodes have `standby = "cache"`.
+  // cache: which of the nodes have `standby = "cache"`; further ones are like these two in turn.
   explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, Options options = Options::usual,
-                std::array<bool, 2> cache = {});
+                std::array<bool, 2> cache = {}, std::size_t count = 2);
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
@@ -75,8 +79,10 @@ class Pair {
 
   std::mt19937_64 random;
   Instant now{1h};
-  std::array<Node, 2> nodes;
+  std::deque<Node> nodes;
   Network network;
+  static constexpr std::size_t kNobody = SIZE_MAX;
+  std::size_t isolated = kNobody;  // hears and is heard by nobody
   std::uint64_t epoch = 0;
   std::size_t dump_piece = 16;  // entries a dump reads at most in 1 ms
   bool dumps_fail = true;       // one in 20
@@ -87,6 +93,7 @@ class Pair {
  private:
   void draw(Settings& settings);
   struct Datagram {
+    std::size_t from = 0;
     std::size_t to = 0;
     ByteVector bytes;
   };
@@ -95,7 +102,9 @@ class Pair {
   void work(std::size_t node);
   void carry_out(std::size_t node);
   void obey(std::size_t node, Output output);
-  void post(std::size_t to, const ByteVector& bytes);
+  void feed_own_dump(std::size_t node);
+  void feed_dumps_for_peers(std::size_t node);
+  void post(std::size_t from, std::size_t to, const ByteVector& bytes);
 
   std::multimap<Instant, Datagram> in_transit_;
   bool second_server_ = false;

@@ -296,7 +296,7 @@ TEST_CASE("a compare needs 12 bytes an entry while it reads, and gives them back
     CHECK(most[node] <= 12 * 10'000 + 4 * 1024);
     CHECK(pair.nodes[node].engine->progress().compare_bytes == 0);
   }
-  const Reconciled last = pair.nodes[0].engine->progress().last_reconcile;
+  const Reconciled last = pair.nodes[0].engine->progress().peers[0].last_reconcile;
   CHECK(last.ranges == 1024);
   CHECK(last.differing == 0);
   CHECK(last.finished.has_value());
@@ -333,7 +333,7 @@ TEST_CASE("the periodic compare is paced and finds what nobody reported") {
   CHECK(pair.difference(0, 1) == "");
   CHECK(pair.source().compares >= 1);
   CHECK(pair.source().entries_repaired <= 3 * kEntriesInRange);
-  CHECK(pair.nodes[0].engine->progress().last_reconcile.took < 3s);
+  CHECK(pair.nodes[0].engine->progress().peers[0].last_reconcile.took < 3s);
 }
 
 TEST_CASE("a compare at 2,000 entries a second takes as long as that says, and replication goes on") {
@@ -383,7 +383,7 @@ TEST_CASE("a helper that the standby's kernel has not is found once and then lef
 }
 
 TEST_CASE("a peer that knows no digests gets the whole table, as before") {
-  Settings settings{.node = "fw-1", .peer = "fw-2"};
+  Settings settings{.node = "fw-1", .peers = {"fw-2"}};
   const Filter filter(settings);
   Counters counters;
   Source source(settings, filter, counters, 1);
