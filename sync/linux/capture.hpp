@@ -42,8 +42,8 @@ struct Captured {
   bool overrun = false;  // events were lost before these (ENOBUFS): only a compare of the tables tells which
 };
 
-// Whether the kernel makes events for a Capture. While nobody wants them it saves the kernel half of what an
-// injection costs (2 us of 5 an entry, measured). May be used on another thread than the Capture's.
+// Whether the kernel makes events for a Capture. While nobody wants them it need not make one for every
+// injection. May be used on another thread than the Capture's.
 class CaptureSwitch {
  public:
   // The Capture listens when it is opened.
