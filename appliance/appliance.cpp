@@ -12,6 +12,8 @@
 
 #include "appliance/base/clock.hpp"
 #include "appliance/base/log.hpp"
+#include "appliance/control/commands.hpp"
+#include "appliance/control/server.hpp"
 #include "appliance/failover/translation.hpp"
 #include "appliance/realtime.hpp"
 
@@ -79,6 +81,7 @@ Status Appliance::open() {
   watch(from_lease_.wake_fd(), &Appliance::read_lease);
   watch(from_files_.wake_fd(), &Appliance::read_files);
   watch(own_watch_.fd(), &Appliance::read_own_watch);
+  watch(from_control_.wake_fd(), &Appliance::read_orders);
   return opened;
 }
 
@@ -87,10 +90,7 @@ void Appliance::run() {
     log::warning("memory is not locked, a page fault may delay an advertisement: " + locked.error().text);
   }
   {
-    const std::jthread control([this](const std::stop_token& stop) {
-      name_this_thread("ftfw-control");
-      control_.serve(status_, stop);
-    });
+    const std::jthread control([this](const std::stop_token& stop) { serve_control(stop); });
     const std::jthread capture([this](const std::stop_token& stop) { capture_.run(stop); });
     const std::jthread replication([this](const std::stop_token& stop) { replication_.run(stop); });
     const std::jthread files([this](const std::stop_token& stop) { files_.run(stop); });
@@ -113,6 +113,7 @@ void Appliance::run() {
       carry_out_outputs();
       vrrp_orders_.flush();
       replication_orders_.flush();
+      control_answers_.flush();
       if (now >= next_housekeeping_) keep_house(now);
     }
     ::sd_notify(0, "STOPPING=1");
@@ -125,6 +126,16 @@ void Appliance::run() {
     }
     if (const Status removed = holdings_.remove_virtual_macs(); !removed) log::warning(removed.error().text);
   }
+}
+
+// The control thread, from its start to its end.
+void Appliance::serve_control(const std::stop_token& stop) {
+  name_this_thread("ftfw-control");
+  OrderDesk orders(from_control_, to_control_);
+  ControlServer server(control_, control_commands({.status = status_, .orders = orders}));
+  if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
+    log::warning("orders by ftfwctl are not answered: " + woken.error().text);
+  server.run(stop);
 }
 
 // ---- what the other threads say
@@ -178,6 +189,26 @@ void Appliance::read_own_watch() {
   if (removed->empty()) return;
   put_back_.note(std::move(*removed));
   put_back();
+}
+
+void Appliance::read_orders() {
+  from_control_.clear_wakeups();
+  while (const auto order = from_control_.take()) {
+    auto answer = std::visit([&](const auto& what) { return on_order(order->id, what); }, order->what);
+    if (answer) control_answers_.post(std::move(*answer));
+  }
+  carry_out_outputs();
+}
+
+std::optional<ControlAnswer> Appliance::on_order(std::uint64_t id, const AnnounceOrder&) {
+  if (coordinator_.role() != failover::Role::primary) {
+    return ControlAnswer{.id = id,
+                         .text = fmt::format("this node is {}: only the primary announces the addresses",
+                                             failover::name_of(coordinator_.role()))};
+  }
+  log::notice("asked to announce the virtual addresses");
+  coordinator_.on_announce_again(monotonic_now());
+  return ControlAnswer{.id = id, .done = true, .text = "announcing the virtual addresses\n"};
 }
 
 void Appliance::put_back() {

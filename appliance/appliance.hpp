@@ -9,7 +9,8 @@
 
 #include "appliance/base/event_loop.hpp"
 #include "appliance/capture_thread.hpp"
-#include "appliance/control_socket.hpp"
+#include "appliance/control/orders.hpp"
+#include "appliance/control/socket.hpp"
 #include "appliance/failover/coordinator.hpp"
 #include "appliance/holdings.hpp"
 #include "appliance/lease_thread.hpp"
@@ -62,6 +63,7 @@ class Appliance {
   void read_lease();
   void read_files();
   void read_own_watch();
+  void read_orders();
   void put_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
@@ -76,7 +78,10 @@ class Appliance {
   void on_report(const LeaseLapsed& lapsed);
   void on_report(const LeaseFailed& failed);
   void on_report(const FilesRead& read);
+  // An order of an operator: what to answer. One that takes longer answers by control_answers_ later.
+  std::optional<ControlAnswer> on_order(std::uint64_t id, const AnnounceOrder& order);
 
+  void serve_control(const std::stop_token& stop);
   void drain_vrrp();
   void carry_out_outputs();
   void carry_out(const failover::Output& output);
@@ -102,9 +107,12 @@ class Appliance {
   CapturedBatches captured_{8192};             // capture     -> replication
   LeaseReports from_lease_{64};                // lease       -> failover
   TrackedFileReports from_files_{64};          // files       -> failover
+  ControlOrders from_control_{16};             // control     -> failover
+  ControlAnswers to_control_{16};              // failover    -> control
   LeaseBook lease_;                            // failover, lease
   Sender<VrrpCommand> vrrp_orders_{to_vrrp_};
   Sender<ReplicationCommand> replication_orders_{to_replication_};
+  Sender<ControlAnswer> control_answers_{to_control_};
 
   Holdings holdings_;
   vrrp::OwnWatch own_watch_;

@@ -1,0 +1,21 @@
+// The client's end of the control socket, for ftfwctl and the tests. Blocking.
+#pragma once
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "appliance/base/result.hpp"
+
+namespace ftfw {
+
+// Sends the request and hands the text over as it comes. An error of the daemon is Blame::peer with its
+// words, whatever text came before; anything else (nobody there, broken off, no answer for 40 s)
+// Blame::system. take returns false to stop: that is no error.
+Status ask_control_socket(const std::string& path, const std::string& request,
+                          const std::function<bool(std::string_view text)>& take);
+
+// The whole text.
+Result<std::string> ask_control_socket(const std::string& path, const std::string& request);
+
+}  // namespace ftfw

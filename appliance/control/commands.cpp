@@ -1,0 +1,37 @@
+#include "appliance/control/commands.hpp"
+
+#include "appliance/base/clock.hpp"
+
+namespace ftfw {
+namespace {
+
+ControlCommand status_command(SharedStatus& status) {
+  return {
+      .name = "status",
+      .arguments = "[--json]",
+      .help = "role, peer, replication, last takeover, alarms",
+      .handle = [&status](Words words) -> Answer {
+        const bool json = words.take_flag("--json");
+        if (const Status finished = words.finish(); !finished) return std::unexpected(finished.error());
+        const StatusBoard board = status.copy();
+        return answer_text(json ? render_json(board, monotonic_now()) : render_text(board, monotonic_now()));
+      }};
+}
+
+ControlCommand announce_command(OrderDesk& orders) {
+  return {.name = "announce",
+          .arguments = "",
+          .help = "tell the neighbours once more where the virtual addresses are (primary only)",
+          .handle = [&orders](const Words& words) -> Answer {
+            if (const Status finished = words.finish(); !finished) return std::unexpected(finished.error());
+            return orders.post(AnnounceOrder{});
+          }};
+}
+
+}  // namespace
+
+ControlCommands control_commands(const ControlContext& context) {
+  return {status_command(context.status), announce_command(context.orders)};
+}
+
+}  // namespace ftfw

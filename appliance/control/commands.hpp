@@ -1,0 +1,19 @@
+// The table of what this daemon can be asked: one entry a request, each made by a function of its own.
+// Thread: control; the handlers run there.
+#pragma once
+
+#include "appliance/control/command.hpp"
+#include "appliance/control/orders.hpp"
+#include "appliance/status.hpp"
+
+namespace ftfw {
+
+// What the handlers may use; it lives as long as the control thread.
+struct ControlContext {
+  SharedStatus& status;
+  OrderDesk& orders;  // to the failover thread
+};
+
+ControlCommands control_commands(const ControlContext& context);
+
+}  // namespace ftfw
