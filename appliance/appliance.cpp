@@ -45,6 +45,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
     : peer_(parts.peer),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
+      policy_(std::move(parts.policy)),
       status_(status),
       holdings_(std::move(parts.holdings)),
       own_watch_(std::move(parts.own_watch)),
@@ -132,7 +133,7 @@ void Appliance::run() {
 void Appliance::serve_control(const std::stop_token& stop) {
   name_this_thread("ftfw-control");
   OrderDesk orders(from_control_, to_control_);
-  ControlServer server(control_, control_commands({.status = status_, .orders = orders}));
+  ControlServer server(control_, control_commands({.status = status_, .orders = orders, .policy = policy_}));
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
   server.run(stop);

@@ -16,6 +16,7 @@
 #include "appliance/lease_thread.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
+#include "appliance/policy_book.hpp"
 #include "appliance/put_back.hpp"
 #include "appliance/replication_thread.hpp"
 #include "appliance/status.hpp"
@@ -32,6 +33,7 @@ struct ApplianceParts {
   const config::Config& config;
   const config::Node& peer;
   vrrp::Settings election;
+  std::shared_ptr<const PolicyInForce> policy;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
   Holdings holdings;
@@ -97,6 +99,7 @@ class Appliance {
   const config::Node& peer_;
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;
+  PolicyBook policy_;
   SharedStatus& status_;
   Liveness liveness_;
 

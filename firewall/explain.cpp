@@ -184,10 +184,10 @@ void fill_standby_tables(StandbyTables& into, const Ruleset& ruleset, const Guar
   }
 }
 
-std::string explain(const ExplainedPolicy& policy, const Surroundings& surroundings, std::string_view text,
-                    Role role) {
+Result<std::string> explain(const ExplainedPolicy& policy, const Surroundings& surroundings,
+                            std::string_view text, Role role) {
   const auto packet = parse_packet(text);
-  if (!packet) return "error: " + render(text, packet.error());
+  if (!packet) return fail(Blame::configuration, render(text, packet.error()));
   Writer writer(policy, surroundings);
   const char* now = " (what this node is now)";
   writer.describe(fmt::format("as primary{}", role == Role::primary ? now : ""), tables_of(policy.ruleset),

@@ -5,6 +5,7 @@
 #include <string>
 #include <string_view>
 
+#include "appliance/base/result.hpp"
 #include "config/model.hpp"
 #include "firewall/evaluate.hpp"
 #include "firewall/guard.hpp"
@@ -22,10 +23,10 @@ struct ExplainedPolicy {
 
 enum class Role : std::uint8_t { unknown, primary, standby };
 
-// The text of parse_packet() (packet_text.hpp). role: the present one. Several lines. What cannot be parsed
-// is answered with "error: ...".
-std::string explain(const ExplainedPolicy& policy, const Surroundings& surroundings, std::string_view text,
-                    Role role);
+// The text of parse_packet() (packet_text.hpp). role: the present one. Several lines. Blame::configuration
+// for what cannot be parsed, with the place.
+Result<std::string> explain(const ExplainedPolicy& policy, const Surroundings& surroundings,
+                            std::string_view text, Role role);
 
 // The same tables as a standby has them awake: the guard, NAT, the machine's own protection.
 struct StandbyTables {

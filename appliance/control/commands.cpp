@@ -1,6 +1,7 @@
 #include "appliance/control/commands.hpp"
 
 #include "appliance/base/clock.hpp"
+#include "appliance/control/firewall_commands.hpp"
 
 namespace ftfw {
 namespace {
@@ -31,7 +32,8 @@ ControlCommand announce_command(OrderDesk& orders) {
 }  // namespace
 
 ControlCommands control_commands(const ControlContext& context) {
-  return {status_command(context.status), announce_command(context.orders)};
+  return {status_command(context.status), announce_command(context.orders),
+          explain_command(context.policy, context.status)};
 }
 
 }  // namespace ftfw

@@ -4,6 +4,7 @@
 
 #include "appliance/control/command.hpp"
 #include "appliance/control/orders.hpp"
+#include "appliance/policy_book.hpp"
 #include "appliance/status.hpp"
 
 namespace ftfw {
@@ -12,6 +13,7 @@ namespace ftfw {
 struct ControlContext {
   SharedStatus& status;
   OrderDesk& orders;  // to the failover thread
+  const PolicyBook& policy;
 };
 
 ControlCommands control_commands(const ControlContext& context);

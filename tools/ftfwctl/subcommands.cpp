@@ -2,6 +2,9 @@
 
 #include <array>
 #include <memory>
+#include <sstream>
+#include <string>
+#include <vector>
 
 namespace ftfw::ctl {
 namespace {
@@ -19,7 +22,23 @@ void add_announce(CLI::App& app, Chosen& chosen) {
   sub->callback([&chosen] { chosen.request = "announce"; });
 }
 
-constexpr std::array kSubcommands{add_status, add_announce};
+void add_explain(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand(
+      "explain", "which rule decides about a packet, and which line of the configuration made it");
+  const auto words = std::make_shared<std::vector<std::string>>();
+  sub->add_option("packet", *words, "in quotes: \"tcp 192.168.2.3 > 192.168.0.3:443 in eth1\"")
+      ->required()
+      ->type_name("PACKET");
+  sub->callback([&chosen, words] {
+    chosen.request = "explain";
+    for (const std::string& argument : *words) {
+      std::istringstream each(argument);
+      for (std::string word; each >> word;) chosen.request += ' ' + word;
+    }
+  });
+}
+
+constexpr std::array kSubcommands{add_status, add_announce, add_explain};
 
 }  // namespace
 

@@ -68,7 +68,7 @@ struct Bench {
     server = std::jthread([this, &open](const std::stop_token& stop) {
       auto socket = ControlSocket::open(path);
       OrderDesk desk(orders, answers);
-      ControlCommands commands = control_commands({.status = status, .orders = desk});
+      ControlCommands commands = control_commands({.status = status, .orders = desk, .policy = policy});
       commands.push_back(
           {.name = "long", .handle = [](const Words&) -> Answer { return std::make_unique<LongAnswer>(); }});
       commands.push_back({.name = "broken",
@@ -99,6 +99,7 @@ struct Bench {
   std::filesystem::path directory;
   std::filesystem::path path;
   SharedStatus status;
+  PolicyBook policy{std::make_shared<const PolicyInForce>()};
   ControlOrders orders{4};
   ControlAnswers answers{4};
   ControlServer::Limits limits;

@@ -38,7 +38,7 @@ std::ptrdiff_t line_of(std::string_view text) {
          std::count(source.begin(), source.begin() + static_cast<std::ptrdiff_t>(source.find(text)), '\n');
 }
 
-std::string explain_reference(std::string_view text, Role role = Role::primary) {
+Result<std::string> ask_reference(std::string_view text, Role role = Role::primary) {
   const std::string source = reference();
   const config::Loaded loaded = config::load(source);
   REQUIRE(loaded.config);
@@ -50,6 +50,10 @@ std::string explain_reference(std::string_view text, Role role = Role::primary) 
                   .file = "reference.toml",
                   .source = source},
                  presumed_surroundings(*loaded.config), text, role);
+}
+
+std::string explain_reference(std::string_view text, Role role = Role::primary) {
+  return ask_reference(text, role).value();
 }
 
 }  // namespace
@@ -148,6 +152,8 @@ TEST_CASE("an answer says what happens where a rate is exceeded, and where no ru
   CHECK(has(ping, "where a rate is exceeded: dropped\n    inet ftfw forward: no rule decides, policy drop"));
 }
 
-TEST_CASE("a packet that cannot be parsed is an answer that begins with an error") {
-  CHECK(explain_reference("tcp there").starts_with("error: 'there' is no address\n"));
+TEST_CASE("a packet that cannot be parsed is refused with the place") {
+  const auto refused = ask_reference("tcp there");
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().text.starts_with("'there' is no address\n"));
 }
