@@ -15,6 +15,7 @@
 #include "appliance/control/commands.hpp"
 #include "appliance/control/server.hpp"
 #include "appliance/failover/translation.hpp"
+#include "appliance/flows/kernel_source.hpp"
 #include "appliance/realtime.hpp"
 
 namespace ftfw {
@@ -133,7 +134,10 @@ void Appliance::run() {
 void Appliance::serve_control(const std::stop_token& stop) {
   name_this_thread("ftfw-control");
   OrderDesk orders(from_control_, to_control_);
-  ControlServer server(control_, control_commands({.status = status_, .orders = orders, .policy = policy_}));
+  ControlServer server(
+      control_,
+      control_commands(
+          {.status = status_, .orders = orders, .open_flows = open_kernel_flows, .policy = policy_}));
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
   server.run(stop);
@@ -279,12 +283,11 @@ void Appliance::on_report(const sync::PeerChanged& change) {
   });
   if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
   const bool was_alive = status_.with([&peer](StatusBoard& board) {
-    const bool was = board.replication.peer_alive;
-    board.replication.peer_alive = peer.alive;
-    board.replication.peer_role = name_of(peer.group.role);
-    board.replication.peer_in_sync = peer.in_sync;
-    board.replication.peer_epoch = peer.group.primary_epoch;
-    return was;
+    ReplicationPeerStatus& shown = board.replication.peers.front();
+    shown.role = name_of(peer.group.role);
+    shown.in_sync = peer.in_sync;
+    shown.epoch = peer.group.primary_epoch;
+    return std::exchange(shown.alive, peer.alive);
   });
   if (peer.alive && !was_alive) log::notice(peer_.name + " is heard on the dedicated link");
   if (!peer.alive && was_alive) alarm(peer_.name + " is no longer heard on the dedicated link");
@@ -444,7 +447,8 @@ void Appliance::watch_threads(Instant now) {
   if (hanging && hanging != told_hanging_) alarm(fmt::format("the {} thread hangs", name_of(*hanging)));
   told_hanging_ = hanging;
   const bool replicates = hanging == ThreadName::replication || hanging == ThreadName::capture;
-  const bool peer_alive = status_.with([](const StatusBoard& board) { return board.replication.peer_alive; });
+  const bool peer_alive =
+      status_.with([](const StatusBoard& board) { return board.replication.any_peer_alive(); });
   if (!hanging || (replicates && !peer_alive)) ::sd_notify(0, "WATCHDOG=1");
 }
 

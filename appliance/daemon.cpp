@@ -116,7 +116,7 @@ void fill_board(StatusBoard& board, const config::Config& config, const config::
                 const config::Node& peer, const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
   board.node = node.name;
-  board.peer = peer.name;
+  board.replication.peers = {{.name = peer.name}};
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
   board.configured_priority = node.priority;

@@ -293,28 +293,29 @@ void ReplicationThread::publish(Instant now) {
     board.replication.source = progress.role == sync::Role::source;
     board.replication.in_sync = progress.in_sync;
     board.replication.in_sync_reason = progress.reason;
-    board.replication.links.clear();
-    for (const sync::LinkStatus& link : links) board.replication.links.push_back(shown(link));
-    board.replication.figures = {
-        {"entries", progress.index_entries},
-        {"unacknowledged", progress.unacknowledged_frames},
-        {"waiting", progress.pending_events + progress.pending_full_send + progress.waiting_operations},
-        {"entries sent", counters.entries_sent + counters.destroys_sent},
-        {"messages received", counters.messages_received},
-        {"frames resent", counters.frames_resent},
-        {"refused by the kernel", refused},
-        {"stale epoch", counters.stale_epoch},
-        {"malformed", counters.frames_malformed + channel.malformed},
-        {"not authentic", channel.not_accepted + channel.foreign},
-        {"hellos answered", channel.hellos_answered},
-        {"hellos not answered", channel.hellos_limited},
-        {"handshakes failed", channel.handshakes_failed},
-        {"overruns", counters.overruns},
-        {"full sends", counters.full_sends_finished},
-        {"compares", counters.compares_finished + counters.compares_received},
-        {"ranges differing", counters.ranges_differing},
-        {"entries repaired", counters.entries_repaired},
-        {"swept", counters.swept}};
+    ReplicationPeerStatus& peer = board.replication.peers.front();
+    peer.links.clear();
+    for (const sync::LinkStatus& link : links) peer.links.push_back(shown(link));
+    board.replication.figures = {{"entries", progress.index_entries},
+                                 {"waiting", progress.waiting_operations},
+                                 {"refused by the kernel", refused},
+                                 {"overruns", counters.overruns},
+                                 {"swept", counters.swept}};
+    peer.figures = {{"unacknowledged", progress.unacknowledged_frames},
+                    {"waiting", progress.pending_events + progress.pending_full_send},
+                    {"entries sent", counters.entries_sent + counters.destroys_sent},
+                    {"messages received", counters.messages_received},
+                    {"frames resent", counters.frames_resent},
+                    {"stale epoch", counters.stale_epoch},
+                    {"malformed", counters.frames_malformed + channel.malformed},
+                    {"not authentic", channel.not_accepted + channel.foreign},
+                    {"hellos answered", channel.hellos_answered},
+                    {"hellos not answered", channel.hellos_limited},
+                    {"handshakes failed", channel.handshakes_failed},
+                    {"full sends", counters.full_sends_finished},
+                    {"compares", counters.compares_finished + counters.compares_received},
+                    {"ranges differing", counters.ranges_differing},
+                    {"entries repaired", counters.entries_repaired}};
   });
 }
 

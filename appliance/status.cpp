@@ -7,6 +7,7 @@
 #include <cctype>
 #include <iterator>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 namespace ftfw {
 namespace {
@@ -50,10 +51,34 @@ std::string link_text(const ReplicationLinkStatus& link) {
   return text;
 }
 
+// Only a source is told by its peers whether they are in sync with it.
+std::string peer_text(const ReplicationPeerStatus& peer, bool source) {
+  if (!peer.alive) return peer.name + " NOT HEARD on the dedicated link";
+  const std::string_view in_sync = !source ? "" : peer.in_sync ? ", in sync" : ", NOT IN SYNC";
+  return fmt::format("{} {}{}, alive on the dedicated link", peer.name, upper(peer.role), in_sync);
+}
+
 nlohmann::json object_of(const std::vector<std::pair<std::string, std::uint64_t>>& values) {
   nlohmann::json object = nlohmann::json::object();
   for (const auto& [name, value] : values) object[name] = value;
   return object;
+}
+
+nlohmann::ordered_json object_of(const ReplicationPeerStatus& peer) {
+  nlohmann::ordered_json links = nlohmann::ordered_json::array();
+  for (const ReplicationLinkStatus& link : peer.links) {
+    links.push_back({{"interface", link.interface},
+                     {"condition", link.condition},
+                     {"carries", link.carries},
+                     {"delivered_percent", link.delivered_percent},
+                     {"cipher", link.cipher},
+                     {"key", link.key},
+                     {"trouble", link.trouble},
+                     {"counters", object_of(link.counters)}});
+  }
+  return {{"name", peer.name},        {"alive", peer.alive}, {"role", peer.role},
+          {"in_sync", peer.in_sync},  {"epoch", peer.epoch}, {"figures", object_of(peer.figures)},
+          {"links", std::move(links)}};
 }
 
 // "80", or "60 (configured 80)"
@@ -85,12 +110,8 @@ std::string render_text(const StatusBoard& board, Instant now) {
        age(std::chrono::system_clock::now() - board.since));
   if (!board.cause.empty()) line("  why          {}", board.cause);
   const ReplicationStatus& replication = board.replication;
-  if (replication.peer_alive) {
-    line("  peer         {} {}{}, alive on the dedicated link", board.peer, upper(replication.peer_role),
-         replication.source ? (replication.peer_in_sync ? ", in sync" : ", NOT IN SYNC") : "");
-  } else {
-    line("  peer         {} NOT HEARD on the dedicated link", board.peer);
-  }
+  for (const ReplicationPeerStatus& peer : replication.peers)
+    line("  peer         {}", peer_text(peer, replication.source));
   if (!replication.source)
     line("  in sync      {}{}", replication.in_sync ? "yes" : "NO",
          replication.in_sync_reason.empty() ? "" : " (" + replication.in_sync_reason + ")");
@@ -124,9 +145,12 @@ std::string render_text(const StatusBoard& board, Instant now) {
   }
   line("  replication  {}{}{}", replication.source ? "source" : "replica",
        replication.figures.empty() ? "" : ": ", figures(replication.figures));
-  for (const ReplicationLinkStatus& link : replication.links) {
-    line("    link {}", link_text(link));
-    if (!link.counters.empty()) line("      {}", figures(link.counters));
+  for (const ReplicationPeerStatus& peer : replication.peers) {
+    line("    with {}{}{}", peer.name, peer.figures.empty() ? "" : ": ", figures(peer.figures));
+    for (const ReplicationLinkStatus& link : peer.links) {
+      line("      link {}", link_text(link));
+      if (!link.counters.empty()) line("        {}", figures(link.counters));
+    }
   }
   if (!replication.capture.empty()) line("    events {}", figures(replication.capture));
   for (const std::string& defect : board.kernel_defects) line("  kernel       {}", defect);
@@ -157,28 +181,14 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["rules"] = board.rules;
   out["last_transition"] = board.last_transition;
   const ReplicationStatus& replication = board.replication;
-  out["peer"] = {{"name", board.peer},
-                 {"alive", replication.peer_alive},
-                 {"role", replication.peer_role},
-                 {"in_sync", replication.peer_in_sync},
-                 {"epoch", replication.peer_epoch}};
   out["replication"] = {{"role", replication.source ? "source" : "replica"},
                         {"in_sync", replication.in_sync},
                         {"reason", replication.in_sync_reason},
                         {"figures", object_of(replication.figures)},
                         {"events", object_of(replication.capture)}};
-  nlohmann::ordered_json links = nlohmann::ordered_json::array();
-  for (const ReplicationLinkStatus& link : replication.links) {
-    links.push_back({{"interface", link.interface},
-                     {"condition", link.condition},
-                     {"carries", link.carries},
-                     {"delivered_percent", link.delivered_percent},
-                     {"cipher", link.cipher},
-                     {"key", link.key},
-                     {"trouble", link.trouble},
-                     {"counters", object_of(link.counters)}});
-  }
-  out["replication"]["links"] = std::move(links);
+  nlohmann::ordered_json peers = nlohmann::ordered_json::array();
+  for (const ReplicationPeerStatus& peer : replication.peers) peers.push_back(object_of(peer));
+  out["peers"] = std::move(peers);
   out["kernel_defects"] = board.kernel_defects;
   nlohmann::ordered_json routers = nlohmann::ordered_json::array();
   for (const RouterStatus& router : board.vrrp.routers) {

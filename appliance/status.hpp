@@ -3,6 +3,7 @@
 // its part to the failover thread. Rendered as text for people and as JSON (schema 1) for programs.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <deque>
@@ -62,17 +63,27 @@ struct ReplicationLinkStatus {
   std::vector<std::pair<std::string, std::uint64_t>> counters;
 };
 
+// One other node, and the conversation with it.
+struct ReplicationPeerStatus {
+  std::string name;
+  bool alive = false;       // heard on a dedicated link; the rest is what it said last
+  std::string role;         // "primary", "backup", "fault", "starting"; empty: never heard
+  bool in_sync = false;     // by its own word
+  std::uint64_t epoch = 0;  // of its own last take-over
+  std::vector<std::pair<std::string, std::uint64_t>> figures;  // unacknowledged, sent, resent ...
+  std::vector<ReplicationLinkStatus> links;
+};
+
 struct ReplicationStatus {
-  bool peer_alive = false;
-  std::string peer_role;
-  bool peer_in_sync = false;
-  std::uint64_t peer_epoch = 0;
   bool in_sync = false;
   std::string in_sync_reason;
   bool source = false;
-  std::vector<std::pair<std::string, std::uint64_t>> figures;  // entries, unacknowledged, sent, rejected ...
-  std::vector<ReplicationLinkStatus> links;
+  std::vector<std::pair<std::string, std::uint64_t>> figures;  // of this node: entries, refused, overruns ...
+  std::vector<ReplicationPeerStatus>
+      peers;  // all other nodes, in the order of the configuration, from the start
   std::vector<std::pair<std::string, std::uint64_t>> capture;  // the kernel's events: read, lost, ...
+
+  bool any_peer_alive() const { return std::ranges::any_of(peers, &ReplicationPeerStatus::alive); }
 };
 
 struct AlarmStatus {
@@ -90,7 +101,6 @@ struct SysctlStatus {
 struct StatusBoard {
   std::string version;
   std::string node;
-  std::string peer;
   std::string group;
   std::string role = "starting";
   std::string cause;

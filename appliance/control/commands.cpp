@@ -2,6 +2,7 @@
 
 #include "appliance/base/clock.hpp"
 #include "appliance/control/firewall_commands.hpp"
+#include "appliance/flows/command.hpp"
 
 namespace ftfw {
 namespace {
@@ -32,8 +33,8 @@ ControlCommand announce_command(OrderDesk& orders) {
 }  // namespace
 
 ControlCommands control_commands(const ControlContext& context) {
-  return {status_command(context.status), announce_command(context.orders),
-          explain_command(context.policy, context.status)};
+  return {status_command(context.status), flows_command(context.open_flows),
+          explain_command(context.policy, context.status), announce_command(context.orders)};
 }
 
 }  // namespace ftfw

@@ -20,7 +20,7 @@ void DaemonBench::start_pair() {
   REQUIRE(wait_status(
       Node::fw_2,
       [](const Json& now) { return now["role"] == "backup" && now["replication"]["in_sync"] == true; }, 30s));
-  REQUIRE(wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == true; }));
+  REQUIRE(wait_status(Node::fw_1, [](const Json& now) { return now["peers"][0]["alive"] == true; }));
 }
 
 Json DaemonBench::status(Node node) {

@@ -71,7 +71,7 @@ TEST_CASE(
   LivePair pair;
   impersonate(pair, {.key = Bytes(32, 0x5a)}, "other key");
   CHECK(pair.has_alarm(Node::fw_1, "key differs"));
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == true);
+  CHECK(pair.status(Node::fw_1)["peers"][0]["alive"] == true);
   pair.check_unimpressed();
 }
 
@@ -109,7 +109,7 @@ TEST_CASE("everything the peer sent since before its start, sent again three tim
   CAPTURE(recorded.size());
   CAPTURE(pair.status(Node::fw_1)["replication"].dump());
   CHECK(counted);
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == true);
+  CHECK(pair.status(Node::fw_1)["peers"][0]["alive"] == true);
   pair.check_unimpressed();
 }
 
@@ -144,6 +144,6 @@ TEST_CASE("200,000 datagrams of garbage as fast as they go -> dropped and counte
   // The socket's buffer may have been full for a part of them.
   CHECK(pair.wait_status(
       Node::fw_1, [&](const Json& now) { return dropped(now) > dropped(before) + 10'000; }, kPublished));
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == true);
+  CHECK(pair.status(Node::fw_1)["peers"][0]["alive"] == true);
   pair.check_unimpressed();
 }

@@ -235,7 +235,7 @@ TEST_CASE(
       kPublished);
   CAPTURE(pair.status(Node::fw_1)["replication"].dump());
   CHECK(counted);
-  CHECK(pair.status(Node::fw_1)["peer"]["alive"] == true);
+  CHECK(pair.status(Node::fw_1)["peers"][0]["alive"] == true);
   pair.check_unimpressed();
 }
 
@@ -252,7 +252,7 @@ TEST_CASE("the peer has another key -> refused, and both alarms say that the key
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_1, "key differs"); }, 50ms));
   CHECK(wait_until(30s, [&] { return pair.has_alarm(Node::fw_2, "key differs"); }, 50ms));
   CHECK(pair.status(Node::fw_1)["role"] == "primary");
-  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == false; }));
+  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peers"][0]["alive"] == false; }));
   CHECK(pair.status(Node::fw_2)["replication"]["in_sync"] == false);
   CHECK(replicated_flows(pair.lab, Node::fw_2).flows.size() <= pair.flows.flows.size());
 

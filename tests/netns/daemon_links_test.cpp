@@ -53,7 +53,7 @@ void with_another_link(DaemonBench& bench) {
 
 bool both_carry(LivePair& pair, std::size_t link) {
   const auto carries = [link](const Json& now) {
-    const Json& links = now["replication"]["links"];
+    const Json& links = now["peers"][0]["links"];
     return link < links.size() && links[link]["carries"] == true && links[link]["condition"] == "sound";
   };
   return pair.wait_status(Node::fw_1, carries, 20s) && pair.wait_status(Node::fw_2, carries, 20s);
@@ -72,8 +72,8 @@ void check_whole(LivePair& pair, const char* key) {
       [](const Json& now) { return now["role"] == "backup" && now["replication"]["in_sync"] == true; }, 30s));
   for (const Node node : {Node::fw_1, Node::fw_2}) {
     CHECK(pair.wait_status(node, [&](const Json& now) {
-      const Json& links = now["replication"]["links"];
-      return now["peer"]["alive"] == true && !links.empty() && links[0]["key"] == key;
+      const Json& links = now["peers"][0]["links"];
+      return now["peers"][0]["alive"] == true && !links.empty() && links[0]["key"] == key;
     }));
   }
   pair.check_replicates();
@@ -113,10 +113,10 @@ TEST_CASE("both dedicated links fail -> the peer is lost; one comes back -> it i
   LivePair pair({}, with_second_link);
   pair.lab.cut(Node::fw_1, "eth2");
   pair.lab.links(Node::fw_2).set_down("eth3");
-  REQUIRE(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == false; }));
+  REQUIRE(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peers"][0]["alive"] == false; }));
   const Traffic meanwhile(pair.lab, kFewEchoes);
   pair.lab.links(Node::fw_2).set_up("eth3");
-  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == true; }));
+  CHECK(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peers"][0]["alive"] == true; }));
   CHECK(both_carry(pair, 1));
   CHECK(wait_equal(pair.lab, 10, 30s) == "");
 }
@@ -129,7 +129,7 @@ TEST_CASE(
     CHECK(pair.wait_status(node, [](const Json& now) { return link_is(now, 0, "no interface"); }));
     CHECK(wait_until(10s, [&] { return pair.has_alarm(node, "there is no interface 'eth3'"); }, 50ms));
   }
-  REQUIRE(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peer"]["alive"] == false; }));
+  REQUIRE(pair.wait_status(Node::fw_1, [](const Json& now) { return now["peers"][0]["alive"] == false; }));
   const Traffic meanwhile(pair.lab, kFewEchoes);
   add_cable(pair.lab);
   CHECK(both_carry(pair, 0));
@@ -175,7 +175,7 @@ TEST_CASE("the key is changed in three steps, one node after the other -> in syn
   check_whole(pair, "key_file");
   restart(Node::fw_2, after);
   REQUIRE(pair.wait_status(Node::fw_1, [](const Json& now) {
-    return now["peer"]["alive"] == true && now["replication"]["links"][0]["key"] == "key_file_next";
+    return now["peers"][0]["alive"] == true && now["peers"][0]["links"][0]["key"] == "key_file_next";
   }));
   pair.check_replicates();
   restart(Node::fw_1, after);

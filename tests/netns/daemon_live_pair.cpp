@@ -39,16 +39,18 @@ void put(Bytes& bytes, std::uint64_t value, int count) {
 }
 
 std::uint64_t figure(const Json& status, const char* name) {
-  return status["replication"]["figures"].value(name, std::uint64_t{0});
+  const Json& own = status["replication"]["figures"];
+  return own.contains(name) ? own[name].get<std::uint64_t>()
+                            : status["peers"][0]["figures"].value(name, std::uint64_t{0});
 }
 
 std::uint64_t link_counter(const Json& status, std::size_t link, const char* name) {
-  const Json& links = status["replication"]["links"];
+  const Json& links = status["peers"][0]["links"];
   return link < links.size() ? links[link]["counters"].value(name, std::uint64_t{0}) : 0;
 }
 
 bool link_is(const Json& status, std::size_t link, const char* condition) {
-  const Json& links = status["replication"]["links"];
+  const Json& links = status["peers"][0]["links"];
   return link < links.size() && links[link]["condition"] == condition;
 }
 

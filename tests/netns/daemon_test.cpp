@@ -217,12 +217,12 @@ TEST_CASE(
   CHECK(primary["schema"] == 1);
   CHECK(primary["node"] == "fw-1");
   CHECK(primary["addresses_held"] == true);
-  CHECK(primary["peer"]["role"] == "backup");
+  CHECK(primary["peers"][0]["role"] == "backup");
   CHECK(b.wait_status(Node::fw_1, [](const Json& now) { return now["replication"]["role"] == "source"; }));
   const Json backup = b.status(Node::fw_2);
   CHECK(backup["node"] == "fw-2");
   CHECK(backup["addresses_held"] == false);
-  CHECK(backup["peer"]["role"] == "primary");
+  CHECK(backup["peers"][0]["role"] == "primary");
   CHECK(backup["replication"]["role"] == "replica");
   CHECK(backup["epoch"].get<std::uint64_t>() <= primary["epoch"].get<std::uint64_t>());
 

@@ -22,6 +22,57 @@ void add_announce(CLI::App& app, Chosen& chosen) {
   sub->callback([&chosen] { chosen.request = "announce"; });
 }
 
+// The daemon reads the values and says what is wrong with them.
+struct ValueOption {
+  const char* names;   // for CLI11, those of conntrack(8) among them
+  const char* passed;  // as the daemon knows it
+  const char* type;
+  const char* help;
+};
+constexpr std::array<ValueOption, 13> kFlowOptions{{
+    {"-o,--output", "--output", "extended", "extended: with the family in front, as conntrack -o extended"},
+    {"-f,--family", "--family", "FAMILY", "ipv4 or ipv6"},
+    {"-p,--protocol,--proto", "--protocol", "PROTOCOL", "tcp, udp, ... or a number"},
+    {"-s,--source,--src,--orig-src", "--source", "NET", "original source"},
+    {"-d,--destination,--dst,--orig-dst", "--destination", "NET", "original destination"},
+    {"-r,--reply-source,--reply-src", "--reply-source", "NET", "source of the replies"},
+    {"-q,--reply-destination,--reply-dst", "--reply-destination", "NET", "destination of the replies"},
+    {"--port", "--port", "PORT", "original source or destination port"},
+    {"--source-port,--sport", "--source-port", "PORT", "original source port"},
+    {"--destination-port,--dport", "--destination-port", "PORT", "original destination port"},
+    {"--state", "--state", "STATE", "of TCP, SCTP or DCCP: ESTABLISHED, ..."},
+    {"-m,--mark", "--mark", "MARK[/MASK]", "connection mark"},
+    {"-w,--zone", "--zone", "ZONE", "conntrack zone"},
+}};
+
+void add_flows(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand("flows", "the flows that this node holds, in the words of conntrack(8)");
+  struct Given {
+    bool expectations = false;
+    bool json = false;
+    bool count = false;
+    std::array<std::string, kFlowOptions.size()> values;
+  };
+  const auto given = std::make_shared<Given>();
+  sub->add_flag("--expectations", given->expectations, "expected flows (FTP data, ...) instead");
+  sub->add_flag("--json", given->json, "for programs (schema 1)");
+  sub->add_flag("--count", given->count, "only how many");
+  for (std::size_t i = 0; i < kFlowOptions.size(); ++i) {
+    const ValueOption& option = kFlowOptions.at(i);
+    sub->add_option(option.names, given->values.at(i), option.help)->type_name(option.type);
+  }
+  sub->callback([&chosen, given] {
+    chosen.request = "flows";
+    if (given->expectations) chosen.request += " --expectations";
+    if (given->json) chosen.request += " --json";
+    if (given->count) chosen.request += " --count";
+    for (std::size_t i = 0; i < kFlowOptions.size(); ++i) {
+      const std::string& value = given->values.at(i);
+      if (!value.empty()) chosen.request += " " + std::string(kFlowOptions.at(i).passed) + " " + value;
+    }
+  });
+}
+
 void add_explain(CLI::App& app, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand(
       "explain", "which rule decides about a packet, and which line of the configuration made it");
@@ -38,7 +89,7 @@ void add_explain(CLI::App& app, Chosen& chosen) {
   });
 }
 
-constexpr std::array kSubcommands{add_status, add_announce, add_explain};
+constexpr std::array kSubcommands{add_status, add_explain, add_flows, add_announce};
 
 }  // namespace
 

@@ -80,7 +80,7 @@ TEST_CASE("a policy that would translate the pair's advertisements is an error w
   text.replace(text.find(narrow), narrow.size(), "source = \"any\"");
   const Outcome outcome = check(directory.write("appliance.toml", text, 0600));
   CHECK(outcome.code == 2);
-  CHECK(outcome.text.find("error: this translates the advertisements of 192.168.0.") != std::string::npos);
+  CHECK(outcome.text.find("error: this translates the advertisements of ") != std::string::npos);
   CHECK(outcome.text.find("[[firewall.snat]]") != std::string::npos);
 }
 

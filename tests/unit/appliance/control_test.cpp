@@ -17,6 +17,7 @@
 #include "appliance/control/client.hpp"
 #include "appliance/control/commands.hpp"
 #include "appliance/control/server.hpp"
+#include "appliance/flows/kernel_source.hpp"
 
 using namespace ftfw;
 
@@ -68,7 +69,8 @@ struct Bench {
     server = std::jthread([this, &open](const std::stop_token& stop) {
       auto socket = ControlSocket::open(path);
       OrderDesk desk(orders, answers);
-      ControlCommands commands = control_commands({.status = status, .orders = desk, .policy = policy});
+      ControlCommands commands = control_commands(
+          {.status = status, .orders = desk, .open_flows = open_kernel_flows, .policy = policy});
       commands.push_back(
           {.name = "long", .handle = [](const Words&) -> Answer { return std::make_unique<LongAnswer>(); }});
       commands.push_back({.name = "broken",
@@ -135,9 +137,11 @@ TEST_CASE("a request goes to the entry with its name, what nobody knows is refus
   CHECK(ask_control_socket(bench.path, "status")->starts_with("fw-1  STARTING"));
   CHECK(ask_control_socket(bench.path, "status --json")->starts_with("{"));
   CHECK(ask_control_socket(bench.path, "help")->starts_with("status [--json]\n    role, peer"));
-  CHECK(bench.error_of("reboot") == "unknown request 'reboot'; known: help, status, announce, long, broken");
+  CHECK(bench.error_of("reboot") ==
+        "unknown request 'reboot'; known: help, status, flows, explain, announce, long, broken");
   CHECK(bench.error_of("status --jason") == "'--jason' is not understood here, or lacks its value");
-  CHECK(bench.error_of("") == "unknown request ''; known: help, status, announce, long, broken");
+  CHECK(bench.error_of("") ==
+        "unknown request ''; known: help, status, flows, explain, announce, long, broken");
 }
 
 TEST_CASE("words are taken once each, and what is left is named") {

@@ -11,7 +11,7 @@ namespace {
 StatusBoard primary_board(Instant now) {
   StatusBoard board;
   board.node = "fw-1";
-  board.peer = "fw-2";
+  board.replication.peers = {{.name = "fw-2"}};
   board.group = "G1";
   board.role = "primary";
   board.cause = "nobody was heard";
@@ -45,7 +45,7 @@ TEST_CASE("status JSON is schema 1 and holds the same") {
   const auto json = nlohmann::json::parse(render_json(primary_board(now), now));
   CHECK(json["schema"] == 1);
   CHECK(json["role"] == "primary");
-  CHECK(json["peer"]["alive"] == false);
+  CHECK(json["peers"][0]["alive"] == false);
   CHECK(json["lease_seconds"] == 3.0);
   CHECK(json["sync_group"]["virtual_routers"][0]["counters"]["sent"] == 7);
   CHECK(json["sync_group"]["virtual_routers"][0]["heard_seconds_ago"] == doctest::Approx(1.5));
@@ -54,7 +54,7 @@ TEST_CASE("status JSON is schema 1 and holds the same") {
 TEST_CASE("status shows every dedicated link, the kernel's events and what the kernel does wrong") {
   const Instant now{Duration(1h)};
   StatusBoard board = primary_board(now);
-  board.replication.links = {
+  board.replication.peers[0].links = {
       {.interface = "eth2",
        .condition = "sound",
        .carries = true,
@@ -70,18 +70,52 @@ TEST_CASE("status shows every dedicated link, the kernel's events and what the k
   const std::string text = render_text(board, now);
   CHECK(
       text.contains("link eth2: sound, carries the flows, 96 % delivered, ECDHE-PSK-CHACHA20-POLY1305, "
-                    "key_file_next\n      sent 10, received 9, other key 2\n"));
+                    "key_file_next\n        sent 10, received 9, other key 2\n"));
   CHECK(text.contains("link eth3: no address (192.0.2.1 is not an address of this machine)\n"));
   CHECK(text.contains("events read 1000, lost 0, overruns 1\n"));
   CHECK(text.contains("kernel       this kernel loses helpers\n"));
   const auto json = nlohmann::json::parse(render_json(board, now));
-  REQUIRE(json["replication"]["links"].size() == 2);
-  CHECK(json["replication"]["links"][0]["carries"] == true);
-  CHECK(json["replication"]["links"][0]["key"] == "key_file_next");
-  CHECK(json["replication"]["links"][0]["counters"]["other key"] == 2);
-  CHECK(json["replication"]["links"][1]["condition"] == "no address");
+  REQUIRE(json["peers"][0]["links"].size() == 2);
+  CHECK(json["peers"][0]["links"][0]["carries"] == true);
+  CHECK(json["peers"][0]["links"][0]["key"] == "key_file_next");
+  CHECK(json["peers"][0]["links"][0]["counters"]["other key"] == 2);
+  CHECK(json["peers"][0]["links"][1]["condition"] == "no address");
   CHECK(json["replication"]["events"]["overruns"] == 1);
   CHECK(json["kernel_defects"][0] == "this kernel loses helpers");
+}
+
+TEST_CASE("status shows every other node with its role, its figures and its links") {
+  const Instant now{Duration(1h)};
+  StatusBoard board = primary_board(now);
+  board.replication.source = true;
+  board.replication.figures = {{"entries", 0}, {"waiting", 0}, {"overruns", 3}};
+  board.replication.peers = {{.name = "fw-2",
+                              .alive = true,
+                              .role = "backup",
+                              .in_sync = true,
+                              .epoch = 4,
+                              .figures = {{"unacknowledged", 1}, {"waiting", 2}, {"full sends", 5}}},
+                             {.name = "fw-3",
+                              .alive = true,
+                              .role = "backup",
+                              .links = {{.interface = "eth2", .condition = "sound"}}},
+                             {.name = "fw-4", .role = "primary", .epoch = 3}};
+  CHECK(board.replication.any_peer_alive());
+  const std::string text = render_text(board, now);
+  CHECK(text.contains("peer         fw-2 BACKUP, in sync, alive on the dedicated link\n"));
+  CHECK(text.contains("peer         fw-3 BACKUP, NOT IN SYNC, alive on the dedicated link\n"));
+  CHECK(text.contains("peer         fw-4 NOT HEARD on the dedicated link\n"));
+  CHECK(text.contains("replication  source: entries 0, waiting 0, overruns 3\n"));
+  CHECK(text.contains("with fw-2: unacknowledged 1, waiting 2, full sends 5\n"));
+  CHECK(text.contains("with fw-3\n      link eth2: sound\n"));
+  const auto json = nlohmann::json::parse(render_json(board, now));
+  REQUIRE(json["peers"].size() == 3);
+  CHECK(json["peers"][0]["name"] == "fw-2");
+  CHECK(json["peers"][0]["figures"]["full sends"] == 5);
+  CHECK(json["peers"][1]["in_sync"] == false);
+  CHECK(json["peers"][1]["links"][0]["interface"] == "eth2");
+  CHECK(json["peers"][2]["alive"] == false);
+  CHECK(json["peers"][2]["epoch"] == 3);
 }
 
 TEST_CASE("the board keeps the newest alarms and no more than its limit") {
