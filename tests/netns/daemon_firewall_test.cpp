@@ -49,6 +49,8 @@ TEST_CASE(
     CHECK_FALSE(reaches_server(b.lab));
   }
 
+  b.lab.run_well(Node::fw_1, {"ip", "address", "delete", "192.168.2.100/24", "dev", "eth1"});
+  b.lab.run_well(Node::fw_1, {"ip", "address", "delete", "192.168.0.100/24", "dev", "eth0"});
   b.fw_1.start({"--role", "primary"});
   REQUIRE(b.wait_role(Node::fw_1, "primary"));
   CHECK(wait_until(kElection, [&] { return reaches_server(b.lab); }));
