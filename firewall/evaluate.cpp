@@ -56,10 +56,14 @@ class Journey {
   Outcome run() {
     Packet& packet = outcome_.packet;
     const bool made_here = packet.in.empty();
+    const bool to_group =
+        !made_here && surroundings_.route(packet.destination).destination == Destination::group;
     if (!made_here && !passes(Hook::prerouting)) return std::move(outcome_);
     const Route route = surroundings_.route(packet.destination);
     if (route.destination == Destination::nowhere) return end(Fate::unroutable);
     const bool here = !made_here && route.destination != Destination::elsewhere;
+    // What came for a group is not forwarded, wherever NAT sends it (ip_forward, skb->pkt_type).
+    if (to_group && !here) return end(Fate::unroutable);
     if (here) {
       if (passes(Hook::input)) return end(Fate::delivered);
       return std::move(outcome_);
@@ -79,7 +83,8 @@ class Journey {
   // All chains of the hook; false: one of them has ended the journey.
   bool passes(Hook hook) {
     const bool before_routing = hook == Hook::prerouting;
-    bool rewritten = !before_routing && hook != Hook::postrouting;
+    // Sources in the last hook, whether the packet leaves or stays.
+    bool rewritten = hook == Hook::forward || hook == Hook::output;
     const std::int32_t nat = before_routing ? kPriorityDestinationNat : kPrioritySourceNat;
     for (const Hooked& each : chains_at(tables_, hook)) {
       if (!rewritten && each.chain->base->priority >= nat) {

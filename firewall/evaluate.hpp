@@ -19,7 +19,7 @@ enum class Fate : std::uint8_t {
   forwarded,   // or sent, if this machine made it
   dropped,     // without an answer
   rejected,    // with one
-  unroutable,  // by no rule: there is no route
+  unroutable,  // by no rule: no route leads there, or it was for a group
 };
 
 // What a rule did whose conditions the packet met.

@@ -115,7 +115,7 @@ class Writer {
       case Fate::rejected:
         return "rejected";
       case Fate::unroutable:
-        return "not forwarded: there is no route";
+        return "not forwarded: no route leads there";
     }
     return "";
   }

@@ -115,8 +115,13 @@ bool RuleWalk::operator()(const CtHelperMatch& match) {
   return is_tracked() && packet_.flow.helper == match.type;
 }
 
+// IPv4 asks the table of local addresses only: what is not there is unicast, whether a route leads there or
+// not
+// (__inet_dev_addr_type). IPv6 asks for the route (__nft_fib6_eval_type).
 bool RuleWalk::operator()(const UnicastElsewhereMatch&) {
-  return surroundings_.route(packet_.destination).destination == Destination::elsewhere;
+  const Destination destination = surroundings_.route(packet_.destination).destination;
+  return destination == Destination::elsewhere ||
+         (destination == Destination::nowhere && packet_.family() == Family::ipv4);
 }
 
 bool RuleWalk::operator()(const NoWayBackMatch& match) {
