@@ -144,6 +144,10 @@ bool RuleWalk::operator()(const Count&) {
   return true;
 }
 
+bool RuleWalk::operator()(const CountRule&) {
+  return true;
+}
+
 bool RuleWalk::operator()(const FlowAdd&) {
   return decide(Effect::fast_path);
 }

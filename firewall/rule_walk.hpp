@@ -47,6 +47,7 @@ class RuleWalk {
   bool operator()(const NoWayBackMatch& match);
   bool operator()(const SetHelper& set);
   bool operator()(const Count& count);
+  bool operator()(const CountRule& count);
   bool operator()(const FlowAdd& flow);
   bool operator()(const Limit& limit);
   bool operator()(const Log& log);

@@ -34,7 +34,8 @@ ControlCommand announce_command(OrderDesk& orders) {
 
 ControlCommands control_commands(const ControlContext& context) {
   return {status_command(context.status), flows_command(context.open_flows),
-          explain_command(context.policy, context.status), announce_command(context.orders)};
+          explain_command(context.policy, context.status), rules_command(context.policy),
+          announce_command(context.orders)};
 }
 
 }  // namespace ftfw

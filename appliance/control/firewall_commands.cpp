@@ -2,7 +2,9 @@
 
 #include <string>
 
+#include "appliance/control/rules_report.hpp"
 #include "firewall/explain.hpp"
+#include "firewall/linux/conversation.hpp"
 #include "firewall/linux/routes.hpp"
 #include "firewall/presumed.hpp"
 
@@ -46,6 +48,22 @@ ControlCommand explain_command(const PolicyBook& policy, SharedStatus& status) {
                                             surroundings_of(now->config), text, role_of(status.copy().role));
             if (!answer) return std::unexpected(answer.error());
             return answer_text(*std::move(answer));
+          }};
+}
+
+ControlCommand rules_command(const PolicyBook& policy) {
+  return {.name = "rules",
+          .arguments = "[--json]",
+          .help = "the rules in the kernel: counters, configuration lines, sets and their sizes",
+          .handle = [&policy](Words words) -> Answer {
+            const bool json = words.take_flag("--json");
+            if (const Status finished = words.finish(); !finished) return std::unexpected(finished.error());
+            auto conversation = firewall::linux_nft::Conversation::open();
+            if (!conversation) return std::unexpected(conversation.error());
+            const auto tables = firewall::linux_nft::read_counted(*conversation);
+            if (!tables) return std::unexpected(tables.error());
+            const auto now = policy.now();
+            return answer_text(json ? rules_json(*now, *tables) : rules_text(*now, *tables));
           }};
 }
 

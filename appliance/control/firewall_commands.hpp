@@ -1,5 +1,5 @@
-// What can be asked about the rules: which one decides about a packet. The policy is the one in force; routes
-// are asked of the kernel by a netlink socket of the request's own. Thread: control.
+// What can be asked about the rules: which one decides about a packet, what they have counted. The policy is
+// the one in force; routes and counters are read by netlink sockets of the request's own. Thread: control.
 #pragma once
 
 #include "appliance/control/command.hpp"
@@ -9,5 +9,6 @@
 namespace ftfw {
 
 ControlCommand explain_command(const PolicyBook& policy, SharedStatus& status);
+ControlCommand rules_command(const PolicyBook& policy);
 
 }  // namespace ftfw

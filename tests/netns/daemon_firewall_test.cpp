@@ -99,3 +99,31 @@ TEST_CASE("a source NAT that would translate the advertisements -> exit code 2 a
   CHECK(refused.errors.contains("this translates the advertisements of 192.168.0."));
   CHECK(refused.errors.contains("that leave on eth0"));
 }
+
+TEST_CASE("ftfwctl rules -> the kernel's rules with their counters and lines") {
+  DaemonBench b;
+  b.fw_1.configure(edited(b.lab, b.configuration, "forward_policy = \"drop\"",
+                          "forward_policy = \"drop\"\ncounters = true"));
+  b.fw_1.start({"--role", "primary"});
+  REQUIRE(b.wait_role(Node::fw_1, "primary"));
+  REQUIRE(wait_until(kElection, [&] { return reaches_server(b.lab); }));
+
+  const Outcome text = ask(b, Node::fw_1, {"rules"});
+  CAPTURE(text.output);
+  CHECK(text.exit_code == 0);
+  CHECK(text.output.contains("table inet ftfw (awake)"));
+  CHECK(text.output.contains("counter counter_exp: 0 packets, 0 bytes"));
+  CHECK(text.output.contains("udp dport 53 ct state new counter packets 0 bytes 0 accept  # "));
+  const Json json = Json::parse(ask(b, Node::fw_1, {"rules", "--json"}).output);
+  bool counted = false;
+  for (const Json& table : json["tables"]) {
+    for (const Json& chain : table["chains"]) {
+      CHECK(chain["as_given"] == true);
+      for (const Json& rule : chain["rules"]) {
+        const bool ping = rule["rule"].get<std::string>().starts_with("icmp type echo-request");
+        if (ping) counted = rule["counter"]["packets"] >= 1 && rule["line"] > 0;
+      }
+    }
+  }
+  CHECK(counted);
+}

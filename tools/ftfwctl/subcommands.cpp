@@ -89,7 +89,15 @@ void add_explain(CLI::App& app, Chosen& chosen) {
   });
 }
 
-constexpr std::array kSubcommands{add_status, add_explain, add_flows, add_announce};
+void add_rules(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand(
+      "rules", "the rules in the kernel: counters, configuration lines, sets and their sizes");
+  const auto json = std::make_shared<bool>(false);
+  sub->add_flag("--json", *json, "for programs (schema 1)");
+  sub->callback([&chosen, json] { chosen.request = *json ? "rules --json" : "rules"; });
+}
+
+constexpr std::array kSubcommands{add_status, add_explain, add_rules, add_flows, add_announce};
 
 }  // namespace
 

@@ -138,10 +138,10 @@ TEST_CASE("a request goes to the entry with its name, what nobody knows is refus
   CHECK(ask_control_socket(bench.path, "status --json")->starts_with("{"));
   CHECK(ask_control_socket(bench.path, "help")->starts_with("status [--json]\n    role, peer"));
   CHECK(bench.error_of("reboot") ==
-        "unknown request 'reboot'; known: help, status, flows, explain, announce, long, broken");
+        "unknown request 'reboot'; known: help, status, flows, explain, rules, announce, long, broken");
   CHECK(bench.error_of("status --jason") == "'--jason' is not understood here, or lacks its value");
   CHECK(bench.error_of("") ==
-        "unknown request ''; known: help, status, flows, explain, announce, long, broken");
+        "unknown request ''; known: help, status, flows, explain, rules, announce, long, broken");
 }
 
 TEST_CASE("words are taken once each, and what is left is named") {

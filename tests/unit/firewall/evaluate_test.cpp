@@ -192,3 +192,14 @@ ports = [22]
   CHECK(policy("112 192.168.2.9 > 224.0.0.18 in eth1 state invalid").fate == Fate::delivered);
   CHECK(policy("tcp 192.168.2.11 > 192.168.2.100:22 in eth1 state established").fate == Fate::delivered);
 }
+
+TEST_CASE("counters = true: a rule counts what it decides, and decides as it did") {
+  const Policed policy(
+      "counters = true\n[[firewall.allow]]\nprotocol = \"udp\"\n[[firewall.snat]]\nout = \"eth0\"\n"
+      "source = \"192.168.2.3\"\nto = \"192.168.0.100\"\n");
+  CHECK(test::rules_of(policy.ruleset, "nat", "postrouting") ==
+        "oifname \"eth0\" ip saddr 192.168.2.3 counter packets 0 bytes 0 snat ip to 192.168.0.100\n");
+  CHECK(test::rules_of(policy.ruleset, "ftfw", "forward")
+            .find("ct state new counter packets 0 bytes 0 accept\n") != std::string::npos);
+  CHECK(policy("udp 192.168.2.3 > 192.168.0.3:9 in eth1").translations.size() == 1);
+}
