@@ -43,7 +43,7 @@ std::string_view name_of(sync::GroupRole role) {
 }  // namespace
 
 Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
-    : peer_(parts.peer),
+    : caches_(parts.config.replication.standby == config::StandbyMode::cache),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
       policy_(std::move(parts.policy)),
@@ -52,7 +52,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
+      coordinator_(failover::coordinator_settings(election_, parts.config)),
       put_back_(holdings_, lease_),
       steps_({.election = election_,
               .ruleset = ruleset_,
@@ -66,9 +66,13 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       lease_thread_(lease_, std::move(parts.lease_addresses), holdings_.addresses(), from_lease_, liveness_),
       files_(parts.config.group.tracked_files, from_files_),
       capture_(std::move(parts.capture), captured_, status_, liveness_),
-      replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
-                   std::move(parts.table),
-                   {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
+      replication_(std::move(parts.replication), parts.instance, std::move(parts.peers),
+                   std::move(parts.table), std::move(parts.events),
+                   {.commands = to_replication_,
+                    .captured = captured_,
+                    .reports = from_replication_,
+                    .reads = cache_reads_,
+                    .pieces = cache_pieces_},
                    status_, liveness_),
       control_(std::move(parts.control)) {}
 
@@ -134,10 +138,14 @@ void Appliance::run() {
 void Appliance::serve_control(const std::stop_token& stop) {
   name_this_thread("ftfw-control");
   OrderDesk orders(from_control_, to_control_);
+  CacheDesk cache(cache_reads_, cache_pieces_);
+  const OpenFlowSource open_flows =
+      caches_ ? OpenFlowSource([&cache](FlowKind kind) { return cache.open(kind); }) : open_kernel_flows;
   ControlServer server(
       control_,
-      control_commands(
-          {.status = status_, .orders = orders, .open_flows = open_kernel_flows, .policy = policy_}));
+      control_commands({.status = status_, .orders = orders, .open_flows = open_flows, .policy = policy_}));
+  if (const Status woken = server.wake_with(cache.wake_fd(), [&cache] { cache.read_pieces(); }); !woken)
+    log::warning("flows of the cache are not shown: " + woken.error().text);
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
   server.run(stop);
@@ -263,6 +271,10 @@ void Appliance::on_report(const Trouble& trouble) {
   alarm(trouble.text);
 }
 
+void Appliance::on_report(const Remark& remark) {
+  log::info(remark.text);
+}
+
 void Appliance::on_report(const sync::CommitFinished& finished) {
   coordinator_.on_step_finished(
       monotonic_now(),
@@ -274,23 +286,23 @@ void Appliance::on_report(const sync::CommitFinished& finished) {
 
 void Appliance::on_report(const sync::PeerChanged& change) {
   const sync::PeerState& peer = change.peer;
-  coordinator_.on_peer(monotonic_now(), failover::peer_view_of(peer));
+  coordinator_.on_peer(monotonic_now(), change.index, failover::peer_view_of(peer));
   // A peer that can take over shortens the lease at once, not with the next renewal.
-  const auto lapsed = lease_.with([this, &peer](Lease& lease) -> std::optional<LeaseReport> {
-    const auto lifetime = peer.alive ? failover::kLeaseWithPeer : failover::kLeaseAlone;
+  const auto lapsed = lease_.with([this](Lease& lease) -> std::optional<LeaseReport> {
+    const auto lifetime = coordinator_.any_peer_alive() ? failover::kLeaseWithPeer : failover::kLeaseAlone;
     if (std::exchange(lease.lifetime, lifetime) == lifetime) return std::nullopt;
     return renew_lease(lease, holdings_.kernel_addresses(), holdings_.addresses(), monotonic_now());
   });
   if (lapsed) std::visit([this](const auto& what) { on_report(what); }, *lapsed);
-  const bool was_alive = status_.with([&peer](StatusBoard& board) {
-    ReplicationPeerStatus& shown = board.replication.peers.front();
+  const auto [name, was_alive] = status_.with([&](StatusBoard& board) {
+    ReplicationPeerStatus& shown = board.replication.peers[change.index];
     shown.role = name_of(peer.group.role);
     shown.in_sync = peer.in_sync;
     shown.epoch = peer.group.primary_epoch;
-    return std::exchange(shown.alive, peer.alive);
+    return std::pair(shown.name, std::exchange(shown.alive, peer.alive));
   });
-  if (peer.alive && !was_alive) log::notice(peer_.name + " is heard on the dedicated link");
-  if (!peer.alive && was_alive) alarm(peer_.name + " is no longer heard on the dedicated link");
+  if (peer.alive && !was_alive) log::notice(name + " is heard on the dedicated link");
+  if (!peer.alive && was_alive) alarm(name + " is no longer heard on the dedicated link");
 }
 
 void Appliance::on_report(const sync::InSyncChanged& change) {

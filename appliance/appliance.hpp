@@ -31,7 +31,6 @@ namespace ftfw {
 // Everything that can fail has been opened by daemon.cpp.
 struct ApplianceParts {
   const config::Config& config;
-  const config::Node& peer;
   vrrp::Settings election;
   std::shared_ptr<const PolicyInForce> policy;
   firewall::Ruleset ruleset;
@@ -42,9 +41,10 @@ struct ApplianceParts {
   vrrp::Announcer announcer;
   sync::Settings replication;
   std::uint64_t instance;
-  std::unique_ptr<sync::LinkSet> links;
+  std::vector<ReplicationPeerParts> peers;  // in the order of the configuration
   sync::ConntrackTable table;
   sync::Capture capture;
+  sync::CaptureSwitch events;  // of it
   ControlSocket control;
   UniqueFd signals;  // signalfd of SIGTERM, SIGINT, SIGHUP
 };
@@ -73,6 +73,7 @@ class Appliance {
   void on_report(const vrrp::Notice& notice);
   void on_report(const VrrpStatus& status);
   void on_report(const Trouble& trouble);
+  void on_report(const Remark& remark);
   void on_report(const sync::CommitFinished& finished);
   void on_report(const sync::PeerChanged& change);
   void on_report(const sync::InSyncChanged& change);
@@ -96,7 +97,7 @@ class Appliance {
   void watch_threads(Instant now);
   void watch_files(Instant now);
 
-  const config::Node& peer_;
+  bool caches_;  // as standby
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;
   PolicyBook policy_;
@@ -108,6 +109,8 @@ class Appliance {
   ReplicationCommands to_replication_{64};     // failover    -> replication
   ReplicationReports from_replication_{1024};  // replication -> failover
   CapturedBatches captured_{8192};             // capture     -> replication
+  CacheReads cache_reads_{64};                 // control     -> replication
+  CachePieces cache_pieces_{64};               // replication -> control
   LeaseReports from_lease_{64};                // lease       -> failover
   TrackedFileReports from_files_{64};          // files       -> failover
   ControlOrders from_control_{16};             // control     -> failover

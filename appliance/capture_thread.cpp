@@ -13,6 +13,8 @@ namespace ftfw {
 namespace {
 
 constexpr int kBatchesPerRound = 256;
+// An overrun that the mailbox had no room for: its reader has emptied some of it by then.
+constexpr Duration kTellAgain = 20ms;
 
 }  // namespace
 
@@ -36,7 +38,8 @@ void CaptureThread::run(const std::stop_token& stop) {
       publish();
       next_publication = now + kBeatInterval;
     }
-    loop.run_once(next_publication);
+    tell_overrun();
+    loop.run_once(overrun_ ? std::min(next_publication, now + kTellAgain) : next_publication);
   }
 }
 
@@ -50,12 +53,17 @@ void CaptureThread::read_events() {
     const bool done = captured->events.empty() && !captured->overrun;
     overrun_ = overrun_ || captured->overrun;
     if (done && !overrun_) return;
-    // An overrun that did not fit into the mailbox stays noted and goes with the next batch.
+    // An overrun that did not fit into the mailbox stays noted and goes with the next batch, or alone.
     const bool told = captured_.try_post({.events = std::move(captured->events), .overrun = overrun_});
     overrun_ = !told;
     mailbox_full_ += told ? 0 : 1;
     if (done) return;
   }
+}
+
+// The last of a burst may be what was lost: no further event need come.
+void CaptureThread::tell_overrun() {
+  if (overrun_ && captured_.has_room()) overrun_ = !captured_.try_post({.events = {}, .overrun = true});
 }
 
 void CaptureThread::publish() {

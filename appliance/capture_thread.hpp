@@ -20,6 +20,7 @@ class CaptureThread {
 
  private:
   void read_events();
+  void tell_overrun();
   void publish();
 
   sync::Capture capture_;

@@ -11,6 +11,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <iostream>
 #include <utility>
@@ -30,6 +31,9 @@
 
 namespace ftfw {
 namespace {
+
+// A reader that writes nothing has no answers to keep.
+constexpr int kReaderAnswers = 64 << 10;
 
 using StartError = std::pair<ExitCode, std::string>;
 template <typename T>
@@ -113,10 +117,12 @@ Result<std::uint64_t> random_instance() {
 }
 
 void fill_board(StatusBoard& board, const config::Config& config, const config::Node& node,
-                const config::Node& peer, const Sysctls& sysctls) {
+                const Sysctls& sysctls) {
   board.version = FTFW_VERSION;
   board.node = node.name;
-  board.replication.peers = {{.name = peer.name}};
+  for (const config::Node& one : config.nodes) {
+    if (one.name != node.name) board.replication.peers.push_back({.name = one.name});
+  }
   board.group = config.group.name;
   board.rules = "asleep behind the guard";
   board.configured_priority = node.priority;
@@ -219,31 +225,55 @@ Started<void> read_keys(const config::Replication& replication, sync::ChannelSet
   return {};
 }
 
-std::vector<sync::LinkSettings> link_settings(const config::Config& config, std::size_t own) {
+std::vector<sync::LinkSettings> link_settings(const config::Config& config, std::size_t own,
+                                              std::size_t peer) {
   std::vector<sync::LinkSettings> links{{.interface = config.replication.interface,
                                          .own_address = config.nodes[own].replication_address,
-                                         .peer_address = config.nodes[1 - own].replication_address}};
+                                         .peer_address = config.nodes[peer].replication_address}};
   for (const config::ReplicationLink& link : config.replication.further_links) {
     links.push_back({.interface = link.interface,
                      .own_address = link.addresses[own],
-                     .peer_address = link.addresses[1 - own]});
+                     .peer_address = link.addresses[peer]});
   }
   return links;
 }
 
-Started<std::unique_ptr<sync::LinkSet>> open_links(const config::Config& config, std::size_t own) {
-  sync::ChannelSettings settings{.node = config.nodes[own].name,
-                                 .peer = config.nodes[1 - own].name,
-                                 .port = config.replication.port,
-                                 .insecure = config.replication.insecure};
-  if (const auto read = read_keys(config.replication, settings); !read) return std::unexpected(read.error());
-  auto links = sync::LinkSet::open(std::move(settings), link_settings(config, own));
+Started<ReplicationPeerParts> open_peer(const config::Config& config, const sync::ChannelSettings& common,
+                                        std::size_t own, std::size_t peer) {
+  sync::ChannelSettings settings = common;
+  settings.peer = config.nodes[peer].name;
+  auto links = sync::LinkSet::open(std::move(settings), link_settings(config, own, peer));
   if (!links) return refuse(links.error());
-  for (const sync::LinkStatus& link : (*links)->links()) {
+  auto reader = sync::ConntrackTable::open(kReaderAnswers);
+  if (!reader) return refuse(reader.error());
+  return ReplicationPeerParts{
+      .name = config.nodes[peer].name, .links = std::move(*links), .reader = std::move(*reader)};
+}
+
+// One for every other node.
+Started<std::vector<ReplicationPeerParts>> open_peers(const config::Config& config, std::size_t own) {
+  sync::ChannelSettings settings{.node = config.nodes[own].name,
+                                 .port = config.replication.port,
+                                 .insecure = config.replication.insecure,
+                                 .shared_port = config.nodes.size() > 2};
+  if (const auto read = read_keys(config.replication, settings); !read) return std::unexpected(read.error());
+  if (settings.shared_port) {
+    const Status alone = sync::check_ports(link_settings(config, own, own == 0 ? 1 : 0), settings.port);
+    if (!alone) return refuse(alone.error());
+  }
+  std::vector<ReplicationPeerParts> peers;
+  for (std::size_t peer = 0; peer < config.nodes.size(); ++peer) {
+    if (peer == own) continue;
+    auto opened = open_peer(config, settings, own, peer);
+    if (!opened) return std::unexpected(opened.error());
+    peers.push_back(std::move(*opened));
+  }
+  for (ByteVector* key : {&settings.key, &settings.next_key}) ::explicit_bzero(key->data(), key->size());
+  for (const sync::LinkStatus& link : peers.front().links->links()) {
     if (link.condition != sync::LinkCondition::no_address) continue;
     log::warning(fmt::format("dedicated link {}: {}, waiting for it", link.interface, link.trouble));
   }
-  return std::move(*links);
+  return peers;
 }
 
 // What --check says of the policy: an error ends the start before anything is opened.
@@ -274,10 +304,9 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
   const auto chosen = choose_node(config, options, *machine);
   if (!chosen) return std::unexpected(chosen.error());
   const config::Node& node = config.nodes[*chosen];
-  const config::Node& peer = config.nodes[1 - *chosen];
 
-  auto links = open_links(config, *chosen);
-  if (!links) return std::unexpected(links.error());
+  auto peers = open_peers(config, *chosen);
+  if (!peers) return std::unexpected(peers.error());
   auto signals = take_signals();
   if (!signals) return refuse(signals.error());
   for (const std::string& directory :
@@ -318,20 +347,26 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
   if (!table) return refuse(table.error());
   sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
   replication.normal_timeouts = facts->timeouts;
+  // What the table could not take would be held for nothing.
+  if (facts->conntrack_max != 0) replication.cache_entries = facts->conntrack_max;
   auto capture =
       sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
                                       .protocols = replication.protocols,
-                                      .local_addresses = replication.local_addresses},
+                                      .local_addresses = replication.local_addresses,
+                                      .excluded_networks = replication.excluded_networks,
+                                      .unanswered_tcp = sync::Filter(replication).sends_unanswered()},
                            .expectations = replication.expectations,
                            .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
                            .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
+  auto events = capture->make_switch();
+  if (!events) return refuse(events.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
 
   SharedStatus status;
   status.with([&](StatusBoard& board) {
-    fill_board(board, config, node, peer, sysctls);
+    fill_board(board, config, node, sysctls);
     board.kernel_defects = std::move(defects);
   });
   auto policy = std::make_shared<const PolicyInForce>(PolicyInForce{.config = config,
@@ -340,7 +375,6 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
                                                                     .file = options.config_path,
                                                                     .source = file.text});
   Appliance appliance({.config = config,
-                       .peer = peer,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
                        .policy = std::move(policy),
                        .ruleset = std::move(firewall->ruleset),
@@ -351,9 +385,10 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
                        .announcer = std::move(*announcer),
                        .replication = std::move(replication),
                        .instance = *instance,
-                       .links = std::move(*links),
+                       .peers = std::move(*peers),
                        .table = std::move(*table),
                        .capture = std::move(*capture),
+                       .events = std::move(*events),
                        .control = std::move(*control),
                        .signals = std::move(*signals)},
                       status);

@@ -51,8 +51,11 @@ using ReplicationCommands = Mailbox<ReplicationCommand>;
 
 // ---- replication -> failover
 
+struct Remark {
+  std::string text;
+};  // for the log alone
 using ReplicationReport =
-    std::variant<sync::CommitFinished, sync::PeerChanged, sync::InSyncChanged, sync::Notice, Trouble>;
+    std::variant<sync::CommitFinished, sync::PeerChanged, sync::InSyncChanged, sync::Notice, Trouble, Remark>;
 using ReplicationReports = Mailbox<ReplicationReport>;
 
 // ---- capture -> replication

@@ -76,9 +76,12 @@ nlohmann::ordered_json object_of(const ReplicationPeerStatus& peer) {
                      {"trouble", link.trouble},
                      {"counters", object_of(link.counters)}});
   }
-  return {{"name", peer.name},        {"alive", peer.alive}, {"role", peer.role},
-          {"in_sync", peer.in_sync},  {"epoch", peer.epoch}, {"figures", object_of(peer.figures)},
-          {"links", std::move(links)}};
+  nlohmann::ordered_json object = {{"name", peer.name},   {"alive", peer.alive},
+                                   {"role", peer.role},   {"in_sync", peer.in_sync},
+                                   {"epoch", peer.epoch}, {"figures", object_of(peer.figures)}};
+  add_to(object, peer.conversation);
+  object["links"] = std::move(links);
+  return object;
 }
 
 // "80", or "60 (configured 80)"
@@ -100,7 +103,7 @@ void StatusBoard::alarm(std::string text) {
   alarms.push_back({std::chrono::system_clock::now(), std::move(text)});
 }
 
-std::string render_text(const StatusBoard& board, Instant now) {
+std::string render_text(const StatusBoard& board, Instant now, ProgressForm form) {
   std::string out;
   const auto line = [&out]<typename... Args>(fmt::format_string<Args...> format, Args&&... args) {
     fmt::format_to(std::back_inserter(out), format, std::forward<Args>(args)...);
@@ -147,6 +150,12 @@ std::string render_text(const StatusBoard& board, Instant now) {
        replication.figures.empty() ? "" : ": ", figures(replication.figures));
   for (const ReplicationPeerStatus& peer : replication.peers) {
     line("    with {}{}{}", peer.name, peer.figures.empty() ? "" : ": ", figures(peer.figures));
+    for (const std::string& text :
+         to_lines(peer.conversation,
+                  {.source = replication.source, .alive = peer.alive, .bar = form == ProgressForm::bar},
+                  std::chrono::system_clock::now())) {
+      line("      {}", text);
+    }
     for (const ReplicationLinkStatus& link : peer.links) {
       line("      link {}", link_text(link));
       if (!link.counters.empty()) line("        {}", figures(link.counters));

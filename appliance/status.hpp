@@ -14,10 +14,9 @@
 
 #include "appliance/base/lock_guarded.hpp"
 #include "appliance/base/time.hpp"
+#include "appliance/replication_status.hpp"
 
 namespace ftfw {
-
-using WallTime = std::chrono::system_clock::time_point;
 
 struct RouterStatus {
   std::string name;
@@ -71,6 +70,7 @@ struct ReplicationPeerStatus {
   bool in_sync = false;     // by its own word
   std::uint64_t epoch = 0;  // of its own last take-over
   std::vector<std::pair<std::string, std::uint64_t>> figures;  // unacknowledged, sent, resent ...
+  ConversationStatus conversation;
   std::vector<ReplicationLinkStatus> links;
 };
 
@@ -127,7 +127,8 @@ struct StatusBoard {
 
 using SharedStatus = LockGuarded<StatusBoard>;
 
-std::string render_text(const StatusBoard& board, Instant now);
+enum class ProgressForm : std::uint8_t { words, bar };
+std::string render_text(const StatusBoard& board, Instant now, ProgressForm form = ProgressForm::words);
 std::string render_json(const StatusBoard& board, Instant now);
 
 }  // namespace ftfw

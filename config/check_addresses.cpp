@@ -129,7 +129,7 @@ bool check_neighbour_family(const VirtualRouter& router, const IpAddress& addres
   if (*family == Family::ipv6 && !address.is_link_local()) {
     diagnostics.error(where,
                       fmt::format("{} is not link-local, as IPv6 advertisements are", address.to_string()),
-                      fmt::format("'{}' has the link-local addresses of both nodes", key));
+                      fmt::format("'{}' has the link-local addresses of the nodes", key));
     return false;
   }
   return true;

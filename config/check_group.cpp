@@ -11,7 +11,8 @@
 namespace ftfw::config {
 namespace {
 
-constexpr std::size_t kNodes = 2;
+// Each standby is sent everything by itself; more of them than seven are no group any more.
+constexpr std::size_t kMaxNodes = 8;
 // The MTU of Ethernet, and what an advertisement (RFC 9568 5.2) has before its addresses.
 constexpr std::size_t kMtu = 1500;
 constexpr std::size_t kIpv4Header = 20;
@@ -22,17 +23,8 @@ constexpr std::size_t most_addresses_in(std::size_t ip_header, std::size_t addre
   return (kMtu - ip_header - kVrrpHeader) / address_size;
 }
 
-void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
-  if (nodes.size() == 1) {
-    diagnostics.error(nodes[0].where, "one node: an appliance is a pair",
-                      "add the other firewall as [node.NAME]");
-  }
-  if (nodes.size() > kNodes) {
-    diagnostics.error(nodes[kNodes].where, fmt::format("{} nodes: an appliance is a pair", nodes.size()));
-  }
-  if (nodes.size() != kNodes) return;
-  const Node& first = nodes[0];
-  const Node& second = nodes[1];
+// A node against one that stands before it in the file.
+void check_two_nodes(const Node& first, const Node& second, DiagnosticList& diagnostics) {
   if (first.replication_address_where.line != 0 && second.replication_address_where.line != 0) {
     if (first.replication_address == second.replication_address) {
       diagnostics.error(second.replication_address_where,
@@ -46,8 +38,31 @@ void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
   if (first.priority == second.priority) {
     const Location where = second.priority_where.line != 0 ? second.priority_where : second.where;
     diagnostics.warning(
-        where, fmt::format("both nodes have priority {}", first.priority),
+        where, fmt::format("{} and {} have priority {}", first.name, second.name, first.priority),
         "the greater interface address wins then; give the preferred node the greater priority");
+  }
+}
+
+void check_nodes(const std::vector<Node>& nodes, DiagnosticList& diagnostics) {
+  if (nodes.size() == 1) {
+    diagnostics.error(nodes[0].where, "one node: there is nobody to take over",
+                      "add the other firewall as [node.NAME]");
+  }
+  if (nodes.size() > kMaxNodes) {
+    diagnostics.error(nodes[kMaxNodes].where, fmt::format("{} nodes: a primary has {} standbys at most",
+                                                          nodes.size(), kMaxNodes - 1));
+    return;
+  }
+  // Each is told once, beside the first one that it clashes with.
+  for (auto second = nodes.begin(); second != nodes.end(); ++second) {
+    const auto first = std::find_if(nodes.begin(), second, [&](const Node& node) {
+      const bool read =
+          node.replication_address_where.line != 0 && second->replication_address_where.line != 0;
+      return node.priority == second->priority ||
+             (read && (node.replication_address == second->replication_address ||
+                       node.replication_address.family() != second->replication_address.family()));
+    });
+    if (first != second) check_two_nodes(*first, *second, diagnostics);
   }
 }
 

@@ -32,7 +32,7 @@ Node read_node(const std::string& name, Section& section) {
     if (priority->value == kPriorityOwner) {
       section.diagnostics().warning(priority->where,
                                     "a node of priority 255 claims at once at its start, before it has the "
-                                    "flows of the other node",
+                                    "flows of the others",
                                     "1 to 254: such a node listens first");
     }
   }
@@ -52,7 +52,8 @@ Node read_node(const std::string& name, Section& section) {
 std::vector<Node> read_nodes(Section& root) {
   std::vector<Node> nodes;
   auto section = root.table(
-      {"node", "add two sections [node.NAME], each with its replication_address", Need::required}, "[node]");
+      {"node", "add two to eight sections [node.NAME], each with its replication_address", Need::required},
+      "[node]");
   if (!section) return nodes;
   for (auto& [name, node] : section->named_tables()) nodes.push_back(read_node(name, node));
   return nodes;

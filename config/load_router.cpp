@@ -11,7 +11,7 @@ namespace {
 
 // RFC 9568 5.2.5: the count of addresses is one byte.
 constexpr std::size_t kMaxVirtualAddresses = 255;
-// The two nodes, and other routers of the group while they are replaced.
+// The nodes, and other routers of the group while they are replaced.
 constexpr std::size_t kMaxUnicast = 16;
 constexpr std::size_t kFewestUnicast = 2;
 constexpr std::size_t kMaxAllowedSources = 64;
@@ -110,7 +110,7 @@ void read_unicast(Section& section, VirtualRouter& router) {
                                             kMaxUnicast, router.unicast, router.unicast_where);
   if (count == 0 || count >= kFewestUnicast) return;
   section.diagnostics().error(section.where_key("unicast"), "'unicast' has one address",
-                              "list both nodes: one file serves both, and each skips itself");
+                              "list all nodes: one file serves all of them, and each skips itself");
 }
 
 }  // namespace

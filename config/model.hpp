@@ -77,7 +77,7 @@ struct VirtualRouter {
   std::vector<VirtualAddress> excluded_addresses;  // move along and are announced, but are not advertised
   // The virtual router's own MAC, 00:00:5e:00:01:id (IPv6: 02), on a macvlan of this name above `interface`.
   std::string virtual_mac_interface;  // empty: plain, the interface's MAC
-  // Unicast instead of multicast: where the nodes are, both of them (one file serves both); empty: multicast.
+  // Unicast instead of multicast: where the nodes are, all of them (one file serves all); empty: multicast.
   std::vector<IpAddress> unicast;
   std::vector<IpAddress> allowed_sources;  // empty: advertisements of anybody on the link are judged
   Duration up_delay{};                     // a link that came up must have stayed up for so long
@@ -165,12 +165,17 @@ struct Replication {
   bool insecure = false;  // no DTLS at all
   StandbyMode standby = StandbyMode::kernel;
   Location standby_where;
-  std::vector<std::uint8_t> protocols;  // IP protocol numbers to replicate; empty: all
+  std::vector<std::uint8_t> protocols;   // IP protocol numbers to replicate; empty: all
+  std::vector<std::uint8_t> tcp_states;  // numbers of the kernel; empty: all from the first reply on
+  std::vector<IpPrefix> excluded_networks;
+  Duration minimum_age{};  // of a flow that is sent
   bool expectations = true;
-  Duration parked_timeout = 24h;                 // timeout of entries in a standby's kernel
-  Duration compare_interval = 60s;               // full compare with the peer
-  std::uint32_t event_buffer_bytes = 64U << 20;  // of the kernel's events that wait to be read
-  bool reliable_destroy = false;                 // the kernel keeps what did not fit, see config/README.md
+  Duration parked_timeout = 24h;                       // timeout of entries in a standby's kernel
+  Duration compare_interval = 60s;                     // full compare with the peer
+  std::uint32_t compare_entries_per_second = 100'000;  // paces of the periodic compare, read
+  std::uint32_t repair_entries_per_second = 20'000;    // and sent
+  std::uint32_t event_buffer_bytes = 64U << 20;        // of the kernel's events that wait to be read
+  bool reliable_destroy = false;  // the kernel keeps what did not fit, see config/README.md
 };
 
 // ------------------------------------------------------------------------------------------------
@@ -178,7 +183,7 @@ struct Replication {
 enum class OnExit { closed, open };
 
 struct Config {
-  std::vector<Node> nodes;  // two
+  std::vector<Node> nodes;  // two to eight
   Vrrp vrrp;
   SyncGroup group;  // one: the appliance has one role
   Replication replication;

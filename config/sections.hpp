@@ -19,6 +19,8 @@ VirtualRouter read_virtual_router(Section& section);
 void read_tracking(Section& section, SyncGroup& group);
 void read_routes(Section& section, SyncGroup& group);
 Replication read_replication(Section& root, const std::vector<Node>& nodes);
+// The keys of [replication] about which flows travel and how fast.
+void read_travel(Section& section, Replication& replication);
 Firewall read_firewall(Section& root, const ReadFile& read_file);
 
 // An address that a machine can have: not unspecified, loopback, multicast or broadcast. Says why not.

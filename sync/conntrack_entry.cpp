@@ -12,6 +12,12 @@ bool has_identifier(std::uint8_t protocol) {
   return protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6;
 }
 
+// A kernel that does not track the protocol (SCTP, DCCP: it may be built without) knows the flow by its
+// addresses alone, and no state of it.
+bool tracked_by_addresses(const Tuple& original) {
+  return original.source_port == 0 && original.destination_port == 0;
+}
+
 template <typename T>
 void fill(std::optional<T>& newer, const std::optional<T>& older) {
   if (!newer) newer = older;
@@ -38,9 +44,9 @@ bool ConntrackEntry::is_complete() const {
     case IPPROTO_TCP:
       return tcp.has_value();
     case IPPROTO_SCTP:
-      return sctp.has_value();
+      return sctp.has_value() || tracked_by_addresses(key.original);
     case IPPROTO_DCCP:
-      return dccp.has_value();
+      return dccp.has_value() || tracked_by_addresses(key.original);
     default:
       return true;
   }

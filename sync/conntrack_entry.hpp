@@ -48,7 +48,7 @@ enum class TcpState : std::uint8_t {
 };
 
 struct TcpInfo {
-  TcpState state = TcpState::none;  // none, in an update: as the kernel has it
+  TcpState state = TcpState::none;  // none, in an update: it, the scales and the flags as the kernel has them
   std::uint8_t window_scale_original = 0;
   std::uint8_t window_scale_reply = 0;
   // IP_CT_TCP_FLAG_*; only WINDOW_SCALE (0x01) | SACK_PERM (0x02) ever travel.
@@ -90,6 +90,8 @@ struct ConntrackEntry {
   EntryKey key;
   // As the kernel reports it, translated by NAT: what differs from key.original.inverse() is the translation.
   Tuple reply;
+  // Absent: key.zone is that of both directions. Otherwise one of the two is 0: a zone of one direction.
+  std::optional<std::uint16_t> reply_zone;
   std::optional<std::uint32_t> status;     // raw IPS_* bits
   std::optional<std::uint32_t> timeout_s;  // seconds left; absent for an offloaded flow
   std::optional<std::uint32_t> mark;
@@ -107,6 +109,8 @@ struct ConntrackEntry {
   // The entry's reply tuple is not the plain inverse: an address or port is translated.
   bool source_translated() const;       // reply.destination differs from original.source
   bool destination_translated() const;  // reply.source differs from original.destination
+  // The reply direction as a name of its own: no two entries of a table share it.
+  EntryKey reply_key() const { return {.original = reply, .zone = reply_zone.value_or(key.zone)}; }
   // Enough is known to create it in another kernel: status, and the protocol's state where it has one.
   bool is_complete() const;
 };

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
+#include <string_view>
 
 #include "appliance/base/time.hpp"
 
@@ -25,7 +27,9 @@ struct Counters {
   // source
   std::uint64_t events = 0;
   std::uint64_t events_of_replica = 0;   // captured while replica: never sent
-  std::uint64_t events_filtered = 0;     // local, other protocol, TCP without a reply
+  std::uint64_t events_filtered = 0;     // local, other protocol or state, excluded network
+  std::uint64_t flows_ended_young = 0;   // never sent: gone before the minimum age
+  std::uint64_t young_overflows = 0;     // sent below the minimum age: too many to keep
   std::uint64_t events_before_send = 0;  // no full send begun: the dump will show them
   std::uint64_t events_coalesced = 0;
   std::uint64_t entries_sent = 0;
@@ -52,8 +56,9 @@ struct Counters {
   // replica
   std::uint64_t messages_received = 0;
   std::uint64_t stale_epoch = 0;      // data of a dead epoch, dropped
+  std::uint64_t second_source = 0;    // data of an epoch in which another node is obeyed, dropped
   std::uint64_t refused_by_role = 0;  // data while source or committed, dropped
-  std::uint64_t uncovered = 0;        // local or of another protocol, dropped
+  std::uint64_t uncovered = 0;        // local, of another protocol, or excluded: dropped
   std::uint64_t created = 0;
   std::uint64_t updated = 0;
   std::uint64_t destroyed = 0;
@@ -79,10 +84,30 @@ struct Counters {
   std::uint64_t full_sends_asked_for = 0;
 };
 
+// The sum of what this node and its conversations counted. What the capture handed to every conversation
+// counts once.
+Counters sum_of(const Counters& own, std::span<const Counters* const> conversations);
+
 // A compare and what followed from it, for status.
 enum class Reconciling : std::uint8_t { idle, comparing, repairing, sending_all };
+// Why it was begun.
+enum class ReconcileCause : std::uint8_t {
+  periodic,
+  became_source,
+  new_conversation,  // either side has started
+  overrun,           // events were lost
+  overflow,          // more waiting events, or changing keys, than can be kept
+  requested,         // by the replica
+  second_look,       // at keys that changed during the one before
+  repeated,          // the one before could not be finished
+};
+std::string_view name_of(ReconcileCause cause);
+std::string_view name_of(Reconciling what);
+
 struct Reconciled {
-  std::uint64_t ranges = 0;  // 0: the whole table was sent without a compare
+  ReconcileCause cause = ReconcileCause::periodic;
+  std::uint64_t entries = 0;  // of the table here, that were compared or looked at
+  std::uint64_t ranges = 0;   // 0: the whole table was sent without a compare
   std::uint64_t differing = 0;
   std::uint64_t sent = 0;  // entries and expectations
   Duration took{};

@@ -1,29 +1,49 @@
 // The replication engine of one node: (now, input) -> outputs. Pure: no clock, socket, thread or log. One
 // thread calls it, handing in what happened, and then takes the outputs; nothing is decided in between, so
-// inputs may be batched. Roles: a replica obeys the newest source's epoch and never sends flows; a source
-// obeys nobody. It starts as replica. Contract, protocol and invariants: README.md.
+// inputs may be batched. It holds one conversation with every other node (peer.hpp), and one table: a source
+// sends to every peer at that peer's speed, a replica obeys one source, that of the newest epoch among all
+// peers, and never sends flows; a source obeys nobody. It starts as replica. Contract, protocol and
+// invariants: README.md. Peers are named by their place in Settings::peers.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
 #include <vector>
 
+#include "sync/compare_turn.hpp"
 #include "sync/counters.hpp"
 #include "sync/filter.hpp"
 #include "sync/injector.hpp"
 #include "sync/output.hpp"
+#include "sync/peer.hpp"
 #include "sync/replica.hpp"
-#include "sync/session.hpp"
 #include "sync/settings.hpp"
 #include "sync/settler.hpp"
-#include "sync/source.hpp"
 
 namespace ftfw::sync {
 
-// How far it is; for status.
+// How far the conversation with one peer is; for status.
+struct PeerProgress {
+  PeerState peer;
+  std::size_t unacknowledged_frames = 0;
+  std::size_t pending_events = 0;               // source: not sent yet
+  std::size_t pending_full_send = 0;            // source: dumped and not sent yet
+  std::size_t lag_entries = 0;                  // source: reported or dumped, and not acknowledged
+  std::optional<Instant> lag_since;             // source: when the oldest event of them was reported
+  std::uint64_t acknowledged_entries = 0;       // since the start
+  std::size_t young_flows = 0;                  // source: below the minimum age, not part of the lag
+  std::optional<Instant> last_full_send;        // source: finished
+  Reconciling reconciling = Reconciling::idle;  // source
+  bool reconcile_due = false;                   // source: one is to begin, what is missing is not in the lag
+  Reading reading;                              // source: of the reconcile under way
+  std::size_t compare_bytes = 0;                // source: working memory of the compare under way
+  Reconciled last_reconcile;                    // source; the newest that ended
+};
+
+// How far this node is.
 struct Progress {
   Role role = Role::replica;
   std::uint64_t epoch = 0;  // own as source, obeyed as replica
@@ -31,15 +51,10 @@ struct Progress {
   std::string reason;             // for in_sync
   std::size_t index_entries = 0;  // replica: entries known to be in the kernel
   std::size_t index_bytes = 0;
-  std::size_t unacknowledged_frames = 0;
-  std::size_t pending_events = 0;               // source: not sent yet
-  std::size_t pending_full_send = 0;            // source: dumped and not sent yet
-  std::size_t waiting_operations = 0;           // replica: received and not in the kernel yet
-  std::optional<Instant> last_full_send;        // source: finished
-  Reconciling reconciling = Reconciling::idle;  // source
-  std::size_t compare_bytes = 0;                // working memory of the compare under way
-  Reconciled last_reconcile;                    // source; the newest that ended
-  PeerState peer;
+  std::size_t waiting_operations = 0;  // replica: received and not in the kernel yet
+  std::size_t compare_bytes = 0;       // working memory of the compares under way, all together
+  std::optional<std::size_t> source;   // replica: the living peer that it obeys
+  std::vector<PeerProgress> peers;
 };
 
 class Engine {
@@ -53,17 +68,20 @@ class Engine {
   Engine(const Engine&) = delete;
   Engine& operator=(const Engine&) = delete;
 
-  // An authenticated association with the peer exists, or is lost. It may be rebuilt; the conversation goes
+  // An authenticated association with that peer exists, or is lost. It may be rebuilt; the conversation goes
   // on.
-  void on_channel_up(Instant now);
-  void on_channel_down(Instant now);
-  // One authenticated datagram. Malformed: counted, dropped, without effect.
-  void on_frame(Instant now, ByteSpan bytes);
+  void on_channel_up(Instant now, std::size_t peer);
+  void on_channel_down(Instant now, std::size_t peer);
+  // One authenticated datagram of that peer. Malformed: counted, dropped, without effect.
+  void on_frame(Instant now, std::size_t peer, ByteSpan bytes);
 
   void on_event(Instant now, const Event& event);  // from the capture, in the kernel's order
   void on_overrun(Instant now);                    // the capture lost events
-  // Whether the next piece of the dump may be handed in. Pieces that come nevertheless are taken.
-  bool ready_for_dump() const;
+  // About how many entries the kernel's table has: what a dump for that peer that begins is measured by in
+  // progress().
+  void expect_entries(std::size_t peer, std::size_t count) { peers_[peer]->source.expect_entries(count); }
+  // Whether the next piece of that dump may be handed in. Pieces that come nevertheless are taken.
+  bool ready_for_dump(std::uint64_t dump) const;
   void on_dump(Instant now, std::uint64_t dump, std::span<const ConntrackEntry> entries,
                std::span<const Expectation> expectations);
   void on_dump_end(Instant now, std::uint64_t dump, bool complete);
@@ -80,12 +98,17 @@ class Engine {
   std::optional<Instant> next_deadline() const;
   std::vector<Output> take_outputs();
 
-  const Counters& counters() const { return counters_; }
+  Counters counters() const;  // of everything
+  // Of the conversation with that peer.
+  const Counters& counters(std::size_t peer) const { return peers_[peer]->counters; }
   Progress progress() const;
+  // The table here is that of a living source, as a compare or a full send has shown.
+  bool mirrors_source() const;
 
  private:
   struct Dump {
     std::uint64_t id = 0;
+    std::size_t reader = 0;
     DumpPurpose purpose = DumpPurpose::full_send;
     bool cancelled = false;  // what it was for has gone; its end is awaited all the same
   };
@@ -94,49 +117,51 @@ class Engine {
     bool complete = false;
   };
 
+  void follow_source();
+  std::optional<std::size_t> newest_source(bool living) const;
+  std::optional<std::size_t> source() const;
   void deliver();
-  void dispatch(wire::Frame frame, bool across_gap);
+  void dispatch(Peer& from, wire::Frame frame, bool across_gap);
   void run_injector();
-  void start_dump();
-  std::optional<DumpPurpose> dump_due(std::uint64_t id);
-  void send_frames();
-  std::optional<wire::Message> next_message();
+  void start_own_dump();
+  void start_dumps_for_peers();
+  void start_dump(std::size_t reader, DumpPurpose purpose);
+  void send_frames(Peer& peer);
+  std::optional<wire::Message> next_message(Peer& peer);
   void report();
+  void report_two_sources(Peer& peer);
   void report_counters();
   Replica::InSync in_sync() const;
-  void notice(NoticeKind kind, std::string text);
-  void cancel_dump();
-  // Not of the replica, which compares too.
-  bool of_source(const Dump& dump) const {
-    return dump.purpose == DumpPurpose::full_send ||
-           (dump.purpose == DumpPurpose::compare && role_ == Role::source);
-  }
+  bool informed() const;
+  void notice(NoticeKind kind, std::string text, Peer* peer = nullptr);
+  Dump* find_dump(std::uint64_t id);
+  void cancel_dump(std::size_t reader);
+  void cancel_dumps();
+  void on_source_left();
+
+  static constexpr std::size_t kOwnReader = 0;
 
   Settings settings_;
-  Counters counters_;
+  Counters counters_;  // but for those of the peers
   Filter filter_;
   Injector injector_;
-  Session session_;
-  Source source_;
   Replica replica_;
   Settler settler_;
+  std::vector<std::unique_ptr<Peer>> peers_;
+  CompareTurn turn_;
 
   Instant now_{};
   Role role_ = Role::replica;
   std::uint64_t epoch_ = 0;  // own, as source
   GroupState group_;
-  std::optional<Dump> dump_;
+  std::vector<std::optional<Dump>> dumps_;  // by reader
   std::uint64_t next_dump_ = 1;
   std::optional<Commit> commit_;
-  ByteVector carried_;  // a message that did not fit into the last frame
   std::vector<Output> outputs_;
-  PeerState reported_peer_;
-  bool in_sync_when_heard_ = false;  // replica: at the last moment the peer was alive, since it became one
+  bool in_sync_when_heard_ = false;  // replica: at the last moment it knew of all, since it became one
   bool reported_in_sync_ = false;
-  std::optional<Instant> two_sources_since_;
   std::uint64_t reported_full_ = 0;
-  std::uint64_t reported_overflows_ = 0;
-  std::array<std::optional<Instant>, kNoticeKinds> last_notice_{};
+  std::optional<Instant> last_notice_;  // of this node itself: the full table
 };
 
 }  // namespace ftfw::sync

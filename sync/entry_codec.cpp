@@ -9,7 +9,7 @@
 //   0x0008 timeout in seconds(32)                      0x0400 labels: length(8), bytes
 //   0x0010 mark(32)                                    0x0800 helper: length(8), text
 //   0x0020 TCP: state(8) scales(2 x 8) flags(2 x 8)    0x1000 master: tuple
-//   0x0040 SCTP: state(8) tags(2 x 32)
+//   0x0040 SCTP: state(8) tags(2 x 32)                 0x2000 reply zone(16): 0x0002 is the original's alone
 //
 // An expectation: the key's tuple, mask, master, then zone(16) timeout(32) flags(32) class(32),
 //   helper: length(8), text; function: length(8), text; NAT present(8); if 1: direction(32), tuple.
@@ -34,6 +34,7 @@ enum : std::uint16_t {
   kLabels = 0x0400,
   kHelper = 0x0800,
   kMaster = 0x1000,
+  kReplyZone = 0x2000,
 };
 
 std::uint16_t presence_of(const ConntrackEntry& entry) {
@@ -51,6 +52,7 @@ std::uint16_t presence_of(const ConntrackEntry& entry) {
   if (!entry.labels.empty() && entry.labels.size() <= kMaxLabelBytes) bits |= kLabels;
   if (!entry.helper.empty() && entry.helper.size() <= kMaxHelperName) bits |= kHelper;
   if (entry.master) bits |= kMaster;
+  if (entry.reply_zone) bits |= kReplyZone;
   return static_cast<std::uint16_t>(bits);
 }
 
@@ -170,14 +172,15 @@ void encode_entry(const ConntrackEntry& entry, ByteWriter& writer) {
   }
   if ((bits & kHelper) != 0) encode_text(entry.helper, writer);
   if (entry.master) encode_tuple(*entry.master, writer);
+  if (entry.reply_zone) writer.u16(*entry.reply_zone);
 }
 
 bool decode_entry(ByteReader& reader, ConntrackEntry& entry) {
   const unsigned bits = reader.u16();
   if (!decode_tuple(reader, entry.key.original)) return false;
-  entry.reply = entry.key.original.inverse();
-  if ((bits & kReply) != 0 &&
-      (!decode_tuple(reader, entry.reply) || !same_kind(entry.reply, entry.key.original))) {
+  if ((bits & kReply) == 0) {
+    entry.reply = entry.key.original.inverse();
+  } else if (!decode_tuple(reader, entry.reply) || !same_kind(entry.reply, entry.key.original)) {
     return false;
   }
   if ((bits & kZone) != 0) entry.key.zone = reader.u16();
@@ -204,6 +207,10 @@ bool decode_entry(ByteReader& reader, ConntrackEntry& entry) {
   }
   if ((bits & kHelper) != 0 && !decode_text(reader, kMaxHelperName, entry.helper)) return false;
   if ((bits & kMaster) != 0 && !decode_tuple(reader, entry.master.emplace())) return false;
+  if ((bits & kReplyZone) != 0) {
+    entry.reply_zone = reader.u16();
+    if (entry.key.zone != 0 && *entry.reply_zone != 0) return false;  // no kernel has that
+  }
   return reader.ok();
 }
 

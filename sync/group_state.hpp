@@ -1,6 +1,7 @@
-// What the two nodes tell each other about themselves beside the flows: roles, epochs, health. Values only.
+// What the nodes tell each other about themselves beside the flows: roles, epochs, health. Values only.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -11,6 +12,9 @@ enum class Role : std::uint8_t { replica = 0, source = 1 };
 
 // Of the whole appliance, as the operator sees it.
 enum class GroupRole : std::uint8_t { unknown = 0, backup = 1, primary = 2, fault = 3 };
+
+// How many nodes share a group, this one included: one primary and its standbys.
+inline constexpr std::size_t kMaxNodes = 8;
 
 struct GroupState {
   GroupRole role = GroupRole::unknown;
@@ -34,13 +38,14 @@ struct TableState {
   bool operator==(const TableState&) const = default;
 };
 
-// The peer as last heard. While it is not alive the rest is what it said last.
+// A peer as last heard. While it is not alive the rest is what it said last.
 struct PeerState {
   bool alive = false;
   std::string node;
   Role role = Role::replica;
   bool in_sync = false;
-  std::uint64_t source_epoch = 0;
+  std::uint64_t source_epoch = 0;  // its own as source; else the newest that it heard
+  bool hears_source = false;       // as a replica: the source that it obeys lives
   GroupState group;
   bool operator==(const PeerState&) const = default;
 };

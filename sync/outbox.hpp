@@ -10,6 +10,7 @@
 #include <optional>
 #include <unordered_map>
 
+#include "appliance/base/time.hpp"
 #include "sync/hash.hpp"
 #include "sync/observation.hpp"
 #include "sync/wire.hpp"
@@ -24,9 +25,11 @@ class Outbox {
  public:
   static constexpr std::size_t kMaxItems = 65'536;
 
-  bool push(const ConntrackEvent& event);
-  bool push(const ExpectationEvent& event);
+  bool push(Instant now, const ConntrackEvent& event);
+  bool push(Instant now, const ExpectationEvent& event);
   std::optional<wire::Message> pop();
+  // When what pop() gives next was first reported; what waits behind it was later.
+  std::optional<Instant> oldest() const;
   void clear();
 
   std::size_t size() const { return items_.size(); }
@@ -42,11 +45,15 @@ class Outbox {
   template <typename Key>
   wire::Message* waiting(const Positions<Key>& positions, const Key& key);
   template <typename Key>
-  bool append(Positions<Key>& positions, const Key& key, wire::Message message);
+  bool append(Instant now, Positions<Key>& positions, const Key& key, wire::Message message);
   template <typename Key>
   void forget(Positions<Key>& positions, const Key& key);
 
-  std::deque<wire::Message> items_;
+  struct Item {
+    wire::Message message;
+    Instant since;
+  };
+  std::deque<Item> items_;
   std::uint64_t head_ = 0;
   std::uint64_t coalesced_ = 0;
   Positions<EntryKey> entries_;

@@ -1,6 +1,7 @@
 // What the engine wants done, in order. Data only; the replication thread (or a simulation) carries it out.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -21,14 +22,18 @@ enum class DumpPurpose : std::uint8_t {
   settle,     // new source: entries that still have a parked timeout
 };
 
-// One datagram of plaintext, at most wire::kMaxFrameBytes. The channel encrypts and sends it; it may be lost.
+// One datagram of plaintext, at most wire::kMaxFrameBytes, for this peer (its place in Settings::peers). The
+// channel encrypts and sends it; it may be lost.
 struct SendFrame {
+  std::size_t peer = 0;
   ByteVector bytes;
 };
 // Read the kernel's table, conntracks first, then expectations. Answer with Engine::on_dump for each piece
-// while Engine::ready_for_dump(), and with exactly one on_dump_end. One dump at a time is asked for.
+// while Engine::ready_for_dump(), and with exactly one on_dump_end. One dump at a time is asked of a reader:
+// 0 reads for this node itself, 1 + peer for that peer, so that no peer waits for another one's pace.
 struct StartDump {
   std::uint64_t dump = 0;
+  std::size_t reader = 0;
   DumpPurpose purpose = DumpPurpose::full_send;
 };
 // To the kernel, in this order. Answer with exactly one Engine::on_applied; one Apply at a time is under way.
@@ -36,6 +41,7 @@ struct Apply {
   std::vector<Operation> operations;
 };
 struct PeerChanged {
+  std::size_t index = 0;
   PeerState peer;
 };
 struct InSyncChanged {

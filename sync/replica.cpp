@@ -10,6 +10,7 @@ Replica::Replica(const Settings& settings, const Filter& filter, Injector& injec
 
 void Replica::start(Instant now) {
   sealed_ = false;
+  source_.reset();
   begun_.reset();
   complete_.reset();
   current_send_ = 0;
@@ -34,13 +35,31 @@ void Replica::start(Instant now) {
 }
 
 void Replica::on_new_session() {
-  // What is queued stays right: it came from the same table. What is half received is void.
+  source_.reset();
+  drop_half_received();
+}
+
+// What is queued goes on: it came from the same table, or from one that the new source had as well, and the
+// compare with the new one reads the kernel behind it.
+void Replica::drop_half_received() {
   begun_.reset();
   complete_.reset();
   compare_.abandon();
   compare_due_ = false;
   sweep_due_ = false;
   ask_at_.reset();
+}
+
+void Replica::follow(std::uint64_t session, std::uint64_t epoch) {
+  if (sealed_ || epoch < epoch_) return;
+  if (session == source_) {
+    epoch_ = epoch;
+    return;
+  }
+  if (epoch == epoch_ && source_) return;
+  source_ = session;
+  epoch_ = epoch;
+  drop_half_received();
 }
 
 void Replica::raise_epoch(std::uint64_t epoch) {
@@ -57,7 +76,11 @@ void Replica::on_message(std::uint64_t epoch, std::uint64_t session, wire::Messa
     ++counters_.refused_by_role;
     return;
   }
-  epoch_ = epoch;
+  follow(session, epoch);
+  if (session != source_) {
+    ++counters_.second_source;
+    return;
+  }
   if (const auto place = place_of(message)) compare_.touch(*place);
   if (auto* entry = std::get_if<wire::Entry>(&message)) return on_entry(*entry);
   if (const auto* destroyed = std::get_if<wire::Destroyed>(&message)) {
@@ -136,9 +159,9 @@ void Replica::push_mark(Mark::Kind kind, From from, std::uint64_t send,
       .kind = kind, .send = send, .epoch = from.epoch, .session = from.session, .ranges = std::move(ranges)});
 }
 
-void Replica::on_mark(const Mark& mark, std::uint64_t session) {
+void Replica::on_mark(const Mark& mark) {
   const From from{.epoch = mark.epoch, .session = mark.session};
-  const bool valid = !sealed_ && mark.session == session && mark.epoch == epoch_;
+  const bool valid = !sealed_ && mark.session == source_ && mark.epoch == epoch_;
   switch (mark.kind) {
     case Mark::Kind::begin:
       current_send_ = mark.send;
@@ -218,8 +241,10 @@ std::optional<Instant> Replica::reading_deadline() const {
 }
 
 std::uint64_t Replica::trouble() const {
-  return counters_.reply_clash + counters_.without_master + counters_.expectation_refused +
-         counters_.incomplete + counters_.mistaken + counters_.replaced;
+  // Where flows in some states do not travel, an update of what is not here is no trouble.
+  const std::uint64_t incomplete = filter_.excludes_answered() ? 0 : counters_.incomplete;
+  return counters_.reply_clash + counters_.without_master + counters_.expectation_refused + incomplete +
+         counters_.mistaken + counters_.replaced;
 }
 
 std::optional<DumpPurpose> Replica::dump_due(Instant now) {

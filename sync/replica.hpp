@@ -1,7 +1,7 @@
-// The receiving half: what of the peer's messages is believed (epochs, filter), when the own table is read
-// (to learn what is there, to compare it with the source's, and to sweep what the source does not have), and
-// whether everything of the present source's table is here. What it decides to do to the kernel goes through
-// the injector.
+// The receiving half: what of the peers' messages is believed (one source, epochs, filter), when the own
+// table is read (to learn what is there, to compare it with the source's, and to sweep what the source does
+// not have), and whether everything of the present source's table is here. What it decides to do to the
+// kernel goes through the injector.
 #pragma once
 
 #include <cstdint>
@@ -40,10 +40,19 @@ class Replica {
   // Nothing more is accepted until start(): a takeover has begun, or this node is the source.
   void seal() { sealed_ = true; }
   bool sealed() const { return sealed_; }
+  // The source's conversation began anew.
   void on_new_session();
 
   std::uint64_t epoch() const { return epoch_; }  // the newest source's; older ones are not obeyed
   void raise_epoch(std::uint64_t epoch);
+  // The conversation whose other end is obeyed; nothing: nobody's yet, the first one of this epoch or a
+  // newer.
+  std::optional<std::uint64_t> source() const { return source_; }
+  // Somebody is the source of this epoch. Obeyed from now on if that is newer than all before, or nobody else
+  // is obeyed in it; then what was half received from another one is void, and the table stays as it is.
+  void follow(std::uint64_t session, std::uint64_t epoch);
+  // The source is gone: another one of the same epoch may be followed.
+  void forget_source() { source_.reset(); }
 
   bool has_room() const { return sealed_ || injector_.has_room(); }
   bool has_room_for_dump(DumpPurpose purpose, Instant now) const;
@@ -52,7 +61,7 @@ class Replica {
   TableState table_state(Instant now);
   // session: the number of the conversation it came in. across_gap: something before it is missing for good.
   void on_message(std::uint64_t epoch, std::uint64_t session, wire::Message message, bool across_gap = false);
-  void on_mark(const Mark& mark, std::uint64_t session);
+  void on_mark(const Mark& mark);
 
   std::optional<DumpPurpose> dump_due(Instant now);
   void on_dump(DumpPurpose purpose, std::span<const ConntrackEntry> entries,
@@ -78,6 +87,7 @@ class Replica {
     bool operator==(const From&) const = default;
   };
 
+  void drop_half_received();
   void on_entry(wire::Entry& message);
   void on_pass(From from, const wire::Message& message);
   void on_begin(From from, const wire::Begin& begin);
@@ -98,6 +108,7 @@ class Replica {
   Counters& counters_;
   bool sealed_ = false;
   std::uint64_t epoch_ = 0;
+  std::optional<std::uint64_t> source_;
   std::optional<From> begun_;       // newest begin that came in
   std::optional<From> complete_;    // newest source of which everything is in the kernel, and nothing else
   std::uint64_t current_send_ = 0;  // whose entries the injector is at

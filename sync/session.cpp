@@ -80,6 +80,7 @@ bool Session::on_state(const wire::State& state) {
   peer_.role = state.role;
   peer_.in_sync = state.in_sync;
   peer_.source_epoch = state.source_epoch;
+  peer_.hears_source = state.hears_source;
   peer_.group = state.group;
   peer_table_ = state.table;
   return !(before == peer_);
@@ -125,8 +126,8 @@ void Session::set_state(const wire::State& state) {
   state_due_ = true;
 }
 
-void Session::send(Instant now, std::uint64_t epoch, ByteVector body) {
-  const SendWindow::InFlight& frame = send_.add(now, epoch, std::move(body));
+void Session::send(Instant now, std::uint64_t epoch, ByteVector body, const FrameLoad& load) {
+  const SendWindow::InFlight& frame = send_.add(now, epoch, std::move(body), load);
   wire::Header header = header_to_peer();
   header.sequence = frame.sequence;
   header.epoch = frame.epoch;

@@ -41,7 +41,7 @@ class Session {
 
   // Sequenced frames. can_send: a living peer, and the window is open.
   bool can_send() const { return channel_up_ && alive_ && send_.open(); }
-  void send(Instant now, std::uint64_t epoch, ByteVector body);
+  void send(Instant now, std::uint64_t epoch, ByteVector body, const FrameLoad& load = FrameLoad());
   std::optional<wire::Frame> take();
   std::optional<wire::Frame> take_across_gaps() { return receive_.take_across_gaps(); }
   bool has_gap() const { return receive_.has_gap(); }
@@ -58,6 +58,8 @@ class Session {
   bool agreed() const { return handshake_.agreed(); }
   std::uint64_t number() const { return number_; }  // grows with every new session
   std::size_t unacknowledged() const { return send_.unacknowledged(); }
+  FrameLoad unacknowledged_load() const { return send_.load(); }
+  std::uint64_t acknowledged_entries() const { return send_.acknowledged_entries(); }
   std::size_t undelivered() const { return receive_.waiting(); }
 
  private:

@@ -35,11 +35,19 @@ class SourceCompare {
   void abandon();
   bool running() const { return phase_ != Phase::idle; }
   bool reading() const { return phase_ == Phase::reading && !dump_ended_; }
+  // Its table is in memory: reading it, or waiting for the replica to have read its own.
+  bool holds_table() const { return phase_ == Phase::reading; }
+  // Since when only the replica is waited for.
+  std::optional<Instant> waits_since() const {
+    return holds_table() && dump_ended_ ? std::optional(send_not_before_) : std::nullopt;
+  }
   std::uint64_t number() const { return begin_.compare; }
   std::size_t bytes() const { return table_.bytes() + digests_.size() * sizeof(std::uint32_t); }
 
   // A message that names this key is sent now. False: too many.
   bool touch(const wire::Message& message);
+  // This key is unknown to the replica and is to stay so for now. False: too many.
+  bool leave_out(std::uint64_t place) { return phase_ != Phase::reading || table_.touch(place); }
   // The dump, already filtered. False: too many.
   template <typename Item>
   bool add(const Item& item) {

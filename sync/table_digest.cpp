@@ -104,6 +104,7 @@ std::uint32_t content_of(const ConntrackEntry& entry, bool with_master, std::uin
   Input input;
   input.number(salt, 8);
   input.tuple(entry.reply);
+  input.number(entry.reply_key().zone, 2);
   input.number(entry.status.value_or(0) & kComparedStatus, 1);
   input.number(entry.mark.value_or(0), 4);
   add_protocol_state(entry, input);

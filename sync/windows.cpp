@@ -8,23 +8,64 @@ namespace ftfw::sync {
 void SendWindow::clear() {
   frames_.clear();
   next_ = 1;
+  round_trip_ = variation_ = Duration::zero();
 }
 
-const SendWindow::InFlight& SendWindow::add(Instant now, std::uint64_t epoch, ByteVector body) {
-  frames_.push_back(
-      {.sequence = next_++, .epoch = epoch, .body = std::move(body), .due = now + kFirstRetransmission});
+// RFC 6298 section 2, with bounds of our own.
+Duration SendWindow::retransmission() const {
+  return std::clamp(round_trip_ + 4 * variation_, kFirstRetransmission, kLongestRetransmission);
+}
+
+void SendWindow::measure(Instant now, const InFlight& frame) {
+  if (frame.repeated) return;
+  const Duration sample = now - frame.sent;
+  if (round_trip_ == Duration::zero()) {
+    round_trip_ = sample;
+    variation_ = sample / 2;
+    return;
+  }
+  variation_ += (std::chrono::abs(round_trip_ - sample) - variation_) / 4;
+  round_trip_ += (sample - round_trip_) / 8;
+}
+
+void FrameLoad::add(const FrameLoad& other) {
+  entries += other.entries;
+  if (other.oldest) oldest = std::min(oldest.value_or(*other.oldest), *other.oldest);
+}
+
+FrameLoad SendWindow::load() const {
+  FrameLoad load;
+  for (const InFlight& frame : frames_) {
+    if (!frame.received) load.add(frame.load);
+  }
+  return load;
+}
+
+const SendWindow::InFlight& SendWindow::add(Instant now, std::uint64_t epoch, ByteVector body,
+                                            const FrameLoad& load) {
+  frames_.push_back({.sequence = next_++,
+                     .epoch = epoch,
+                     .body = std::move(body),
+                     .load = load,
+                     .sent = now,
+                     .due = now + retransmission(),
+                     .timeout = retransmission()});
   return frames_.back();
 }
 
 void SendWindow::acknowledge(Instant now, std::uint64_t up_to, const std::vector<std::uint64_t>& selective) {
   if (up_to >= next_) return;  // of what was never sent: the peer errs, and believing it would lose data
-  while (!frames_.empty() && frames_.front().sequence <= up_to) frames_.pop_front();
+  while (!frames_.empty() && frames_.front().sequence <= up_to) {
+    if (!frames_.front().received) measure(now, frames_.front());
+    acknowledged_entries_ += frames_.front().load.entries;
+    frames_.pop_front();
+  }
   std::uint64_t newest = 0;
   for (InFlight& frame : frames_) {
     const std::uint64_t offset = frame.sequence - up_to - 1;
     if (offset / 64 >= selective.size()) break;
     if ((selective[offset / 64] >> (offset % 64) & 1) == 0) continue;
-    frame.received = true;
+    if (!std::exchange(frame.received, true)) measure(now, frame);
     newest = frame.sequence;
   }
   for (InFlight& frame : frames_) {
@@ -38,6 +79,7 @@ void SendWindow::acknowledge(Instant now, std::uint64_t up_to, const std::vector
 const SendWindow::InFlight* SendWindow::take_due(Instant now) {
   for (InFlight& frame : frames_) {
     if (frame.received || frame.due > now) continue;
+    frame.repeated = true;
     frame.due = now + frame.timeout;
     frame.timeout = std::min(frame.timeout * 2, kLongestRetransmission);
     return &frame;

@@ -1,7 +1,8 @@
 // Reliable, ordered delivery in one direction: what was sent and is not acknowledged yet, and what was
 // received and is not delivered yet. Both are bounded by kWindowFrames. Sequences start at 1 and never wrap
 // (64 bits). Selective repeat: each frame has its own retransmission time, and an acknowledgement names every
-// frame that arrived.
+// frame that arrived. The time follows the round trip (RFC 6298): a peer that is busy writing to its kernel
+// answers late, and to repeat a whole window to it makes it busier.
 #pragma once
 
 #include <array>
@@ -25,33 +26,53 @@ inline constexpr Duration kFirstRetransmission =
 inline constexpr Duration kLongestRetransmission = 500ms;
 inline constexpr std::uint64_t kReorderedBeforeLost = 3;  // RFC 9002 6.1.1: packets that passed a lost one
 
+// What of a frame is of interest to status: entries and their ends, and when the oldest was reported.
+struct FrameLoad {
+  std::size_t entries = 0;
+  std::optional<Instant> oldest;
+
+  void add(const FrameLoad& other);
+};
+
 class SendWindow {
  public:
   struct InFlight {
     std::uint64_t sequence = 0;
     std::uint64_t epoch = 0;
     ByteVector body;
+    FrameLoad load;
+    Instant sent{};  // the first time
     Instant due{};
     Duration timeout = kFirstRetransmission;
     bool received = false;  // selectively acknowledged
     bool hurried = false;   // resent early once because later frames arrived
+    bool repeated = false;  // its acknowledgement says nothing about the way's length
   };
 
   bool open() const { return frames_.size() < kWindowFrames; }
   std::size_t unacknowledged() const { return frames_.size(); }
+  FrameLoad load() const;  // of all that is not acknowledged
+  std::uint64_t acknowledged_entries() const { return acknowledged_entries_; }  // since ever
   void clear();
 
   // Takes the body; the frame is to be sent now.
-  const InFlight& add(Instant now, std::uint64_t epoch, ByteVector body);
+  const InFlight& add(Instant now, std::uint64_t epoch, ByteVector body, const FrameLoad& load = FrameLoad());
   // What the peer has. Frames that later ones overtook become due at once.
   void acknowledge(Instant now, std::uint64_t up_to, const std::vector<std::uint64_t>& selective);
   // The oldest frame that is due, its next time set; nothing when none is.
   const InFlight* take_due(Instant now);
   std::optional<Instant> next_due() const;
+  // The time after which a frame that nobody answers is sent again.
+  Duration retransmission() const;
 
  private:
+  void measure(Instant now, const InFlight& frame);
+
   std::deque<InFlight> frames_;
+  Duration round_trip_{};  // smoothed, and how much it varies; zero before the first measurement
+  Duration variation_{};
   std::uint64_t next_ = 1;
+  std::uint64_t acknowledged_entries_ = 0;
 };
 
 class ReceiveWindow {

@@ -17,8 +17,8 @@
 //   11 compare ready: number(64)
 //   12 digests: number(64) bits(8) first range(32) count(16) values(count x 32)
 //   13 ranges wanted: number(64) count(16) ranges(count x 32), flag 0x01: the last piece, 0x02: all
-// A state ends with a replica's: empty(8: bit 0; bit 1 labels, bit 2 helpers are refused), which may be
-// absent.
+// A state ends with a replica's: empty(8: bit 0; bit 1 labels, bit 2 helpers are refused; bit 3: it hears
+// the source that it obeys), which may be absent.
 #include "sync/wire.hpp"
 
 #include "sync/range_set.hpp"
@@ -46,6 +46,7 @@ constexpr std::uint8_t kFlagSet = 0x01;
 constexpr std::uint8_t kFlagAll = 0x02;
 constexpr std::uint8_t kEmpty = 0x01;
 constexpr unsigned kRefusedShift = 1;  // of the bits below, in a state
+constexpr std::uint8_t kHearsSource = 0x08;
 constexpr std::uint8_t kLabels = 0x01;
 constexpr std::uint8_t kHelpers = 0x02;
 constexpr std::size_t kMessageHeaderBytes = 4;
@@ -93,9 +94,9 @@ struct Encoder {
     writer.u8(state.group.priority);
     writer.u8(state.group.legs_up ? 1 : 0);
     writer.u64(state.group.primary_epoch);
-    writer.u8(
-        static_cast<std::uint8_t>((state.table.empty ? kEmpty : 0U) |
-                                  static_cast<unsigned>(byte_of(state.table.refused)) << kRefusedShift));
+    writer.u8(static_cast<std::uint8_t>(
+        (state.table.empty ? kEmpty : 0U) | (state.hears_source ? kHearsSource : 0U) |
+        static_cast<unsigned>(byte_of(state.table.refused)) << kRefusedShift));
   }
   void operator()(const Entry& message) const { encode_entry(message.entry, writer); }
   void operator()(const Destroyed& message) const {
@@ -165,6 +166,7 @@ bool decode_state(ByteReader& reader, State& state) {
   state.group.primary_epoch = reader.u64();
   const unsigned table = reader.remaining() > 0 ? reader.u8() : 0U;
   state.table.empty = (table & kEmpty) != 0;
+  state.hears_source = (table & kHearsSource) != 0;
   state.table.refused = left_out_of(table >> kRefusedShift);
   if (!reader.ok() || role > 1 || group_role > 3) return false;
   state.role = static_cast<Role>(role);

@@ -1,4 +1,4 @@
-// The protocol between the two nodes: frames (one datagram of plaintext each) and the messages in them. Drawn
+// The protocol between two nodes: frames (one datagram of plaintext each) and the messages in them. Drawn
 // byte by byte in wire.cpp and README.md. Integers are in network order. A decoder never reads past what was
 // received, refuses what is malformed as a whole, and skips what is unknown: message types by their length,
 // fields at the end of a known message by what remains of it.
@@ -55,6 +55,7 @@ struct State {
   Role role = Role::replica;
   bool in_sync = false;
   std::uint64_t source_epoch = 0;
+  bool hears_source = false;
   GroupState group;
   TableState table;
   bool operator==(const State&) const = default;

@@ -8,16 +8,17 @@ namespace ftfw {
 namespace {
 
 ControlCommand status_command(SharedStatus& status) {
-  return {
-      .name = "status",
-      .arguments = "[--json]",
-      .help = "role, peer, replication, last takeover, alarms",
-      .handle = [&status](Words words) -> Answer {
-        const bool json = words.take_flag("--json");
-        if (const Status finished = words.finish(); !finished) return std::unexpected(finished.error());
-        const StatusBoard board = status.copy();
-        return answer_text(json ? render_json(board, monotonic_now()) : render_text(board, monotonic_now()));
-      }};
+  return {.name = "status",
+          .arguments = "[--json | --bar]",
+          .help = "role, peer, replication, last takeover, alarms",
+          .handle = [&status](Words words) -> Answer {
+            const bool json = words.take_flag("--json");
+            const auto form = words.take_flag("--bar") ? ProgressForm::bar : ProgressForm::words;
+            if (const Status finished = words.finish(); !finished) return std::unexpected(finished.error());
+            const StatusBoard board = status.copy();
+            const Instant now = monotonic_now();
+            return answer_text(json ? render_json(board, now) : render_text(board, now, form));
+          }};
 }
 
 ControlCommand announce_command(OrderDesk& orders) {

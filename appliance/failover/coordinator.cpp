@@ -37,7 +37,7 @@ bool traffic_waits_for(Step step) {
 
 }  // namespace
 
-Coordinator::Coordinator(Settings settings) : settings_(std::move(settings)) {}
+Coordinator::Coordinator(Settings settings) : settings_(std::move(settings)), peers_(settings_.peers) {}
 
 void Coordinator::on_role_change(Instant now, RoleChange change) {
   if (stopping_ && change.to == Role::primary) return;  // a claim that crossed our order to release
@@ -50,7 +50,8 @@ void Coordinator::on_role_change(Instant now, RoleChange change) {
     return;
   }
   if (change.to == Role::primary) {
-    epoch_ = std::max({epoch_, peer_.epoch, peer_.obeyed}) + 1;
+    for (const PeerView& peer : peers_) epoch_ = std::max({epoch_, peer.epoch, peer.obeyed});
+    ++epoch_;
   }
   begin(now, transition_of(former, change.to), change.to, std::move(change.cause), change.at,
         change.last_heard);
@@ -83,11 +84,13 @@ void Coordinator::on_step_finished(Instant now, const StepResult& result) {
   finish_step(now, result.ok);
 }
 
-void Coordinator::on_peer(Instant, const PeerView& peer) {
-  peer_ = peer;
-  // What the peer obeys is our own epoch in an undisturbed pair; what it claimed itself must be older.
+void Coordinator::on_peer(Instant, std::size_t place, const PeerView& peer) {
+  peers_[place] = peer;
+  // What a peer obeys is our own epoch in an undisturbed group; what it claimed itself must be older. One
+  // that hears a living source of a newer epoch has another primary than us: that is the election's to
+  // settle, and two primaries that outbid each other over a third node would go on for ever.
   if (role_ == Role::primary && peer.alive && !peer.primary &&
-      (peer.epoch >= epoch_ || peer.obeyed > epoch_)) {
+      (peer.epoch >= epoch_ || (peer.obeyed > epoch_ && !peer.hears_source))) {
     epoch_ = std::max(peer.epoch, peer.obeyed) + 1;
     outputs_.push_back(RaiseEpoch{epoch_});
   }

@@ -3,10 +3,11 @@
 // failover thread (main) carries the outputs out, a simulation does it with a fake kernel.
 //
 // Invariants: at most one plan is under way; a newer plan cancels what is left of the older one, whose late
-// answers are counted and dropped; the epoch grows with every take-over and is greater than any that the peer
-// has shown.
+// answers are counted and dropped; the epoch grows with every take-over and is greater than any that another
+// node has shown.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -27,12 +28,13 @@ struct RoleChange {
   std::optional<Instant> last_heard;  // last advertisement of the former Active
 };
 
-// The other node, as last heard over the dedicated link.
+// Another node, as last heard over the dedicated link.
 struct PeerView {
   bool alive = false;
   bool primary = false;
-  std::uint64_t epoch = 0;   // of its own last take-over
-  std::uint64_t obeyed = 0;  // of the source that it obeys or has obeyed
+  std::uint64_t epoch = 0;    // of its own last take-over
+  std::uint64_t obeyed = 0;   // of the source that it obeys or has obeyed
+  bool hears_source = false;  // that source lives, as that node hears it
 };
 
 struct StepResult {
@@ -83,6 +85,7 @@ class Coordinator {
  public:
   struct Settings {
     Budgets budgets;
+    std::size_t peers = 1;  // other nodes
     // Offsets after the first announcement at which every address is announced again.
     std::vector<Duration> announcement_rounds;
     Duration announcement_refresh{};  // and then this often while primary; 0: never
@@ -93,7 +96,8 @@ class Coordinator {
 
   void on_role_change(Instant now, RoleChange change);
   void on_step_finished(Instant now, const StepResult& result);
-  void on_peer(Instant now, const PeerView& peer);
+  // peer: which of the other nodes, 0 to Settings::peers - 1.
+  void on_peer(Instant now, std::size_t peer, const PeerView& view);
   void on_active_peer_heard(Instant now);
   // The lease thread refused to renew: the addresses are gone or about to be.
   void on_lease_lapsed(Instant now);
@@ -108,6 +112,7 @@ class Coordinator {
 
   Role role() const { return role_; }
   std::uint64_t epoch() const { return epoch_; }
+  bool any_peer_alive() const { return std::ranges::any_of(peers_, &PeerView::alive); }
   // False once a newer plan has overtaken it: then it must not be carried out any more.
   bool is_current(const RunStep& step) const { return plan_ && plan_->id == step.plan; }
   bool plan_under_way() const { return plan_.has_value(); }
@@ -126,7 +131,7 @@ class Coordinator {
 
   Settings settings_;
   Role role_ = Role::starting;
-  PeerView peer_;
+  std::vector<PeerView> peers_;
   std::uint64_t epoch_ = 0;
   std::uint64_t next_plan_ = 1;
   std::optional<RunningPlan> plan_;

@@ -40,11 +40,17 @@ PeerView peer_view_of(const sync::PeerState& peer) {
   return {.alive = peer.alive,
           .primary = peer.group.role == sync::GroupRole::primary,
           .epoch = peer.group.primary_epoch,
-          .obeyed = peer.source_epoch};
+          .obeyed = peer.source_epoch,
+          .hears_source = peer.hears_source};
 }
 
-Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool virtual_routes) {
+Coordinator::Settings coordinator_settings(const vrrp::Settings& election, const config::Config& config) {
   Coordinator::Settings settings;
+  settings.peers = config.nodes.size() - 1;
+  if (config.replication.standby == config::StandbyMode::cache) {
+    settings.budgets.commit = kCacheCommit;
+    settings.budgets.shield = kCacheShield;
+  }
   settings.budgets.await_peer =
       std::min(settings.budgets.await_peer,
                vrrp::active_down_interval(election.version, election.priority,
@@ -56,7 +62,7 @@ Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool 
   }
   settings.announcement_rounds.assign(rounds.begin(), rounds.end());
   settings.announcement_refresh = election.announcements.refresh;
-  settings.virtual_routes = virtual_routes;
+  settings.virtual_routes = !config.group.routes.empty();
   return settings;
 }
 
@@ -73,12 +79,21 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
   }
   sync::Settings settings;
   settings.node = config.nodes[node].name;
-  settings.peer = config.nodes[1 - node].name;
+  for (const config::Node& one : config.nodes) {
+    if (one.name != settings.node) settings.peers.push_back(one.name);
+  }
   settings.protocols = config.replication.protocols;
   settings.local_addresses.assign(local.begin(), local.end());
+  for (const std::uint8_t state : config.replication.tcp_states)
+    settings.tcp_states.push_back(static_cast<sync::TcpState>(state));
+  settings.excluded_networks = config.replication.excluded_networks;
+  settings.minimum_age = config.replication.minimum_age;
+  settings.compare_entries_per_second = config.replication.compare_entries_per_second;
+  settings.repair_entries_per_second = config.replication.repair_entries_per_second;
   settings.expectations = config.replication.expectations;
   settings.parked_timeout = config.replication.parked_timeout;
   settings.compare_interval = config.replication.compare_interval;
+  settings.cache = config.replication.standby == config::StandbyMode::cache;
   return settings;
 }
 

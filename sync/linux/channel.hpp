@@ -29,9 +29,10 @@ struct ChannelSettings {
   IpAddress peer_address;
   std::uint16_t port = 3780;  // on both sides
   std::string interface;
-  ByteVector key;         // pre-shared, 16..256 bytes; not looked at with `insecure`
-  ByteVector next_key;    // accepted and offered beside it while a key is changed; empty: none
-  bool insecure = false;  // neither secrecy nor authentication
+  ByteVector key;            // pre-shared, 16..256 bytes; not looked at with `insecure`
+  ByteVector next_key;       // accepted and offered beside it while a key is changed; empty: none
+  bool insecure = false;     // neither secrecy nor authentication
+  bool shared_port = false;  // there are channels to other peers on the same port
 };
 
 enum class DownReason : std::uint8_t {

@@ -120,6 +120,17 @@ bool parse_extensions(const ConntrackAttributes& attributes, ConntrackEntry& ent
   return true;
 }
 
+// One zone for both directions, or one that only one of them has.
+void read_zones(const ConntrackAttributes& attributes, ConntrackEntry& entry) {
+  if (const auto zone = parse_tuple_zone(attributes.bytes(CTA_TUPLE_ORIG))) {
+    entry.key.zone = *zone;
+    entry.reply_zone = 0;
+  } else if (const auto of_reply = parse_tuple_zone(attributes.bytes(CTA_TUPLE_REPLY))) {
+    entry.key.zone = 0;
+    entry.reply_zone = of_reply;
+  }
+}
+
 // ---- writing
 
 std::uint16_t request_flags(RequestHead head, std::uint16_t extra) {
@@ -130,17 +141,29 @@ void append_zone(MessageBuilder& message, std::uint16_t zone) {
   if (zone != 0) message.u16(CTA_ZONE, zone);
 }
 
+// Of a new entry. Once it is there, its original tuple and that one's zone name it.
+void append_names(MessageBuilder& message, const ConntrackEntry& entry, const Tuple& plain_reply) {
+  std::optional<std::uint16_t> of_original;
+  std::optional<std::uint16_t> of_reply;
+  if (!entry.reply_zone) {
+    append_zone(message, entry.key.zone);
+  } else if (entry.key.zone != 0) {
+    of_original = entry.key.zone;
+  } else {
+    of_reply = entry.reply_zone;
+  }
+  append_tuple(message, CTA_TUPLE_ORIG, entry.key.original, of_original);
+  append_tuple(message, CTA_TUPLE_REPLY, plain_reply, of_reply);
+}
+
 void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddress& to,
                       std::optional<std::uint16_t> port) {
   message.nest(type, [&] {
     const bool is_ipv4 = to.is_ipv4();
+    // Without an upper end the range is this one (nf_nat_ipv4_nlattr_to_range,
+    // nf_nat_l4proto_nlattr_to_range).
     message.bytes(is_ipv4 ? CTA_NAT_V4_MINIP : CTA_NAT_V6_MINIP, to.bytes());
-    message.bytes(is_ipv4 ? CTA_NAT_V4_MAXIP : CTA_NAT_V6_MAXIP, to.bytes());
-    if (!port) return;
-    message.nest(CTA_NAT_PROTO, [&] {
-      message.u16(CTA_PROTONAT_PORT_MIN, *port);
-      message.u16(CTA_PROTONAT_PORT_MAX, *port);
-    });
+    if (port) message.nest(CTA_NAT_PROTO, [&] { message.u16(CTA_PROTONAT_PORT_MIN, *port); });
   });
 }
 
@@ -148,8 +171,8 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
 // one leaves the kernel nothing to choose, so a clash is an error (EEXIST) and not another port than the
 // source has. An entry without a reply gets them too, for its next packet would still meet the NAT rules
 // otherwise.
-void append_nat(MessageBuilder& message, const ConntrackEntry& entry) {
-  const bool translated = entry.reply != entry.key.original.inverse();
+void append_nat(MessageBuilder& message, const ConntrackEntry& entry, const Tuple& plain_reply) {
+  const bool translated = entry.reply != plain_reply;
   const bool replied = (entry.status.value_or(0) & status::kSeenReply) != 0;
   if (!translated && replied) return;
   const Tuple& reply = entry.reply;
@@ -165,24 +188,32 @@ void append_nat(MessageBuilder& message, const ConntrackEntry& entry) {
   append_nat_range(message, CTA_NAT_DST, reply.source, destination_port);
 }
 
-void append_tcp_flags(MessageBuilder& message, std::uint16_t type, std::uint8_t flags, bool be_liberal) {
-  const std::uint8_t value = (flags & kCarriedTcpFlags) | (be_liberal ? IP_CT_TCP_FLAG_BE_LIBERAL : 0);
-  const std::uint8_t pair[] = {value, kCarriedTcpFlags | IP_CT_TCP_FLAG_BE_LIBERAL};
+void append_tcp_flags(MessageBuilder& message, std::uint16_t type, std::uint8_t flags, std::uint8_t mask,
+                      bool be_liberal) {
+  const std::uint8_t value = (flags & mask) | (be_liberal ? IP_CT_TCP_FLAG_BE_LIBERAL : 0);
+  const std::uint8_t pair[] = {value, static_cast<std::uint8_t>(mask | IP_CT_TCP_FLAG_BE_LIBERAL)};
   message.bytes(type, pair);
+}
+
+// Of an update that leaves the state as it is, only whether windows are checked: scales and flags may be
+// older than what the kernel has seen since.
+void append_tcp(MessageBuilder& message, const TcpInfo& tcp, bool be_liberal) {
+  const bool all = tcp.state != TcpState::none;
+  const std::uint8_t mask = all ? kCarriedTcpFlags : 0;
+  if (all) {
+    message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(tcp.state));
+    message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, tcp.window_scale_original);
+    message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, tcp.window_scale_reply);
+  }
+  append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, tcp.flags_original, mask, be_liberal);
+  append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, tcp.flags_reply, mask, be_liberal);
 }
 
 void append_protocol_state(MessageBuilder& message, const ConntrackEntry& entry, bool be_liberal) {
   if (!entry.tcp && !entry.sctp && !entry.dccp) return;
   message.nest(CTA_PROTOINFO, [&] {
     if (entry.tcp) {
-      message.nest(CTA_PROTOINFO_TCP, [&] {
-        if (entry.tcp->state != TcpState::none)
-          message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(entry.tcp->state));
-        message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, entry.tcp->window_scale_original);
-        message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, entry.tcp->window_scale_reply);
-        append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, entry.tcp->flags_original, be_liberal);
-        append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, entry.tcp->flags_reply, be_liberal);
-      });
+      message.nest(CTA_PROTOINFO_TCP, [&] { append_tcp(message, *entry.tcp, be_liberal); });
     } else if (entry.sctp) {
       message.nest(CTA_PROTOINFO_SCTP, [&] {
         message.u8(CTA_PROTOINFO_SCTP_STATE, entry.sctp->state);
@@ -228,7 +259,6 @@ void append_helper(MessageBuilder& message, const ConntrackEntry& entry) {
 
 void append_state(MessageBuilder& message, const ConntrackEntry& entry, bool be_liberal,
                   std::uint32_t without) {
-  append_zone(message, entry.key.zone);
   if (entry.status) message.u32(CTA_STATUS, (*entry.status & ~without) | status::kConfirmed);
   if (entry.timeout_s) message.u32(CTA_TIMEOUT, *entry.timeout_s);
   append_protocol_state(message, entry, be_liberal);
@@ -246,10 +276,11 @@ Result<ConntrackEntry> parse_conntrack(const nlmsghdr& header) {
   if (!raw || !attributes.parse(*raw)) return malformed("lengths do not fit");
   const auto original = parse_tuple(attributes.bytes(CTA_TUPLE_ORIG));
   const auto reply = parse_tuple(attributes.bytes(CTA_TUPLE_REPLY));
-  if (!original || !reply) return malformed("a tuple is missing, broken or of its own zone");
+  if (!original || !reply) return malformed("a tuple is missing or broken");
   ConntrackEntry entry;
   entry.key = {.original = *original, .zone = attributes.u16(CTA_ZONE).value_or(0)};
   entry.reply = *reply;
+  read_zones(attributes, entry);
   entry.status = attributes.u32(CTA_STATUS);
   entry.timeout_s = attributes.u32(CTA_TIMEOUT);
   entry.mark = attributes.u32(CTA_MARK);
@@ -265,9 +296,9 @@ Result<ConntrackEntry> parse_conntrack(const nlmsghdr& header) {
 void append_create(ByteVector& out, RequestHead head, const ConntrackEntry& entry, bool be_liberal) {
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, NLM_F_CREATE | NLM_F_EXCL),
                          head.sequence, netlink_family(entry.key.original));
-  append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
-  append_tuple(message, CTA_TUPLE_REPLY, entry.key.original.inverse());
-  append_nat(message, entry);
+  const Tuple plain_reply = entry.key.original.inverse();
+  append_names(message, entry, plain_reply);
+  append_nat(message, entry, plain_reply);
   append_helper(message, entry);
   // EXPECTED is the kernel's to set, by the master conntrack.
   append_state(message, entry, be_liberal, status::kExpected | status::kDying);
@@ -278,6 +309,7 @@ void append_update(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, 0), head.sequence,
                          netlink_family(entry.key.original));
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
+  append_zone(message, entry.key.zone);
   append_helper(message, entry);
   append_state(message, entry, be_liberal, status::kDying);
   if (!entry.labels.empty()) {

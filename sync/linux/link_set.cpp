@@ -51,6 +51,17 @@ std::string_view name_of(LinkCondition condition) {
   return "?";
 }
 
+Status check_ports(std::span<const LinkSettings> links, std::uint16_t port) {
+  for (const LinkSettings& link : links) {
+    const auto socket = UdpSocket::open({.own_address = link.own_address,
+                                         .peer_address = link.peer_address,
+                                         .port = port,
+                                         .interface = link.interface});
+    if (!socket && socket.error().code != EADDRNOTAVAIL) return std::unexpected(socket.error());
+  }
+  return {};
+}
+
 Result<std::unique_ptr<LinkSet>> LinkSet::open(ChannelSettings common, std::span<const LinkSettings> links) {
   std::vector<Link> opened;
   for (const LinkSettings& link : links) {
@@ -61,7 +72,8 @@ Result<std::unique_ptr<LinkSet>> LinkSet::open(ChannelSettings common, std::span
     auto port = LinkPort::open({.own_address = link.own_address,
                                 .peer_address = link.peer_address,
                                 .port = common.port,
-                                .interface = link.interface});
+                                .interface = link.interface,
+                                .shared_port = common.shared_port});
     if (!port) return std::unexpected(port.error());
     LinkPort* const of_channel = port->get();
     auto channel = make_channel_over(std::move(settings), std::move(*port));

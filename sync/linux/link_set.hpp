@@ -57,6 +57,9 @@ struct LinkSettings {
   IpAddress peer_address;
 };
 
+// That no other program has the port on any of them, before several sockets of this process share it.
+Status check_ports(std::span<const LinkSettings> links, std::uint16_t port);
+
 class LinkSet final : public Channel {
  public:
   // One that is silent for so long is looked for anew, beside the association it has.

@@ -41,9 +41,10 @@ bool parse_protocol(ByteSpan nest, Tuple& tuple) {
   if (has_ports(*number)) {
     const auto source = proto.u16(CTA_PROTO_SRC_PORT);
     const auto destination = proto.u16(CTA_PROTO_DST_PORT);
-    if (!source || !destination) return false;
-    tuple.source_port = *source;
-    tuple.destination_port = *destination;
+    const bool always = *number == IPPROTO_TCP || *number == IPPROTO_UDP;
+    if (source.has_value() != destination.has_value() || (always && !source)) return false;
+    tuple.source_port = source.value_or(0);
+    tuple.destination_port = destination.value_or(0);
   } else if (has_identifier(*number)) {
     const IcmpNumbers& icmp = icmp_numbers(*number);
     const auto identifier = proto.u16(icmp.identifier);
@@ -61,13 +62,20 @@ bool parse_protocol(ByteSpan nest, Tuple& tuple) {
 std::optional<Tuple> parse_tuple(ByteSpan nest) {
   AttributeTable<CTA_TUPLE_MAX> parts;
   Tuple tuple;
-  if (!parts.parse(nest) || parts.has(CTA_TUPLE_ZONE)) return std::nullopt;
+  if (!parts.parse(nest)) return std::nullopt;
   if (!parse_addresses(parts.bytes(CTA_TUPLE_IP), tuple)) return std::nullopt;
   if (!parse_protocol(parts.bytes(CTA_TUPLE_PROTO), tuple)) return std::nullopt;
   return tuple;
 }
 
-void append_tuple(MessageBuilder& message, std::uint16_t type, const Tuple& tuple) {
+std::optional<std::uint16_t> parse_tuple_zone(ByteSpan nest) {
+  AttributeTable<CTA_TUPLE_MAX> parts;
+  if (!parts.parse(nest)) return std::nullopt;
+  return parts.u16(CTA_TUPLE_ZONE);
+}
+
+void append_tuple(MessageBuilder& message, std::uint16_t type, const Tuple& tuple,
+                  std::optional<std::uint16_t> zone) {
   message.nest(type, [&] {
     message.nest(CTA_TUPLE_IP, [&] {
       const bool is_ipv4 = tuple.source.is_ipv4();
@@ -86,6 +94,7 @@ void append_tuple(MessageBuilder& message, std::uint16_t type, const Tuple& tupl
         message.u8(icmp.code, static_cast<std::uint8_t>(tuple.destination_port));
       }
     });
+    if (zone) message.u16(CTA_TUPLE_ZONE, *zone);
   });
 }
 

@@ -9,11 +9,15 @@
 
 namespace ftfw::sync {
 
-// Nothing when an address or the protocol number is missing or of a wrong size, when the port fields that the
-// protocol has are missing, and when the tuple has a zone of its own (a directional zone is not carried).
+// Nothing when an address or the protocol number is missing or of a wrong size, or one of the fields that the
+// protocol has. A protocol that the kernel was built without (SCTP, DCCP, UDP-Lite, GRE) has no ports: both
+// 0.
 std::optional<Tuple> parse_tuple(ByteSpan nest);
+// The zone that the tuple has for its direction alone.
+std::optional<std::uint16_t> parse_tuple_zone(ByteSpan nest);
 
-void append_tuple(MessageBuilder& message, std::uint16_t type, const Tuple& tuple);
+void append_tuple(MessageBuilder& message, std::uint16_t type, const Tuple& tuple,
+                  std::optional<std::uint16_t> zone = std::nullopt);
 
 // AF_INET or AF_INET6.
 std::uint8_t netlink_family(const Tuple& tuple);

@@ -67,11 +67,21 @@ Result<std::unique_ptr<UdpSocket>> UdpSocket::open(const UdpSettings& settings) 
                    static_cast<socklen_t>(settings.interface.size() + 1)) != 0) {
     return fail_errno("bind the replication socket to interface '" + settings.interface + "'", errno);
   }
+  const int on = 1;
+  if (settings.shared_port && ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEPORT, &on, sizeof on) != 0) {
+    return fail_errno("share the replication port", errno);
+  }
   grow_buffers(socket.get());
   sockaddr_storage own{};
   const socklen_t length = fill(own, settings.own_address, settings.port, settings.interface);
   if (::bind(socket.get(), reinterpret_cast<const sockaddr*>(&own), length) != 0)
     return bind_error(settings, errno);
+  sockaddr_storage peer{};
+  const socklen_t peer_length = fill(peer, settings.peer_address, settings.port, settings.interface);
+  if (settings.shared_port &&
+      ::connect(socket.get(), reinterpret_cast<const sockaddr*>(&peer), peer_length) != 0) {
+    return fail_errno("connect to " + settings.peer_address.to_string(), errno);
+  }
   return std::unique_ptr<UdpSocket>(new UdpSocket(std::move(socket), settings));
 }
 
@@ -95,7 +105,8 @@ std::optional<ByteSpan> UdpSocket::receive() {
     socklen_t length = sizeof from;
     const ssize_t got = ::recvfrom(socket_.get(), buffer_.data(), buffer_.size(), 0,
                                    reinterpret_cast<sockaddr*>(&from), &length);
-    if (got < 0 && errno == EINTR) continue;
+    // Refused: a connected socket hears that nobody listened there when we sent.
+    if (got < 0 && (errno == EINTR || errno == ECONNREFUSED)) continue;
     // Besides EAGAIN only errors of the link (ENETDOWN): both mean that nothing is there.
     if (got < 0) return std::nullopt;
     if (is_peer(from)) return ByteSpan(buffer_).first(static_cast<std::size_t>(got));

@@ -1,5 +1,6 @@
 // The UDP socket of the dedicated link: bound to the own replication address, port and interface; only what
-// comes from the peer's address and port is handed on. Non-blocking, with forced large buffers. Used by one
+// comes from the peer's address and port is handed on. Where there are several peers each has a socket of its
+// own on the one port. Non-blocking, with forced large buffers. Used by one
 // thread.
 #pragma once
 
@@ -19,6 +20,9 @@ struct UdpSettings {
   IpAddress peer_address;
   std::uint16_t port = 0;  // on both sides
   std::string interface;
+  // Several sockets of this process share the port, one for each peer: each is connected, so that the kernel
+  // gives it what its peer sends, and nothing else.
+  bool shared_port = false;
 };
 
 class UdpSocket final : public DatagramPort {

@@ -30,7 +30,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
   demand(loaded.config.has_value() != errors);
   if (!loaded.config) return 0;
-  demand(loaded.config->nodes.size() == 2 && !loaded.config->group.routers.empty());
+  demand(loaded.config->nodes.size() >= 2 && loaded.config->nodes.size() <= 8 &&
+         !loaded.config->group.routers.empty());
   for (const VirtualRouter& router : loaded.config->group.routers) {
     demand(router.id != 0 && !router.addresses.empty());
   }

@@ -29,18 +29,18 @@ ByteVector frame_of(const wire::Message& message, std::uint64_t peer_instance) {
 class Target {
  public:
   explicit Target(Role role) : engine_(settings(), kOwnInstance) {
-    engine_.on_channel_up(now_);
+    engine_.on_channel_up(now_, 0);
     drain();
     engine_.on_frame(
-        now_, frame_of(wire::Hello{.challenge = 1, .features = wire::kFeatureDigests, .node = "fw-2"}, 0));
+        now_, 0, frame_of(wire::Hello{.challenge = 1, .features = wire::kFeatureDigests, .node = "fw-2"}, 0));
     drain();
     engine_.on_frame(
-        now_,
+        now_, 0,
         frame_of(wire::Hello{.challenge = 1, .echo = 2, .features = wire::kFeatureDigests, .node = "fw-2"},
                  kOwnInstance));
     drain();
     engine_.on_frame(
-        now_, frame_of(wire::State{.number = 1, .role = Role::source, .source_epoch = 1}, kOwnInstance));
+        now_, 0, frame_of(wire::State{.number = 1, .role = Role::source, .source_epoch = 1}, kOwnInstance));
     if (role == Role::source) engine_.become_source(now_, 1);
     drain();
   }
@@ -58,7 +58,7 @@ class Target {
   }
 
  private:
-  static Settings settings() { return {.node = "fw-1", .peer = "fw-2"}; }
+  static Settings settings() { return {.node = "fw-1", .peers = {"fw-2"}}; }
 
   static void put(ByteVector& bytes, std::size_t at, std::uint64_t value) {
     for (std::size_t i = 0; i < 8; ++i) bytes[at + i] = static_cast<std::uint8_t>(value >> (56 - 8 * i));
@@ -69,7 +69,7 @@ class Target {
     // far.
     const auto exact = std::make_unique<std::uint8_t[]>(size);
     std::copy(data, data + size, exact.get());
-    engine_.on_frame(now_, {exact.get(), size});
+    engine_.on_frame(now_, 0, {exact.get(), size});
     drain();
   }
 
@@ -77,14 +77,14 @@ class Target {
   void drain() {
     for (int round = 0; round < 50; ++round) {
       std::vector<Refusal> refusals;
-      std::optional<std::uint64_t> dump;
+      std::vector<std::uint64_t> dumps;
       bool applied = false;
       const std::vector<Output> outputs = engine_.take_outputs();
       for (const Output& output : outputs) {
         if (const auto* frame = std::get_if<SendFrame>(&output)) {
           if (frame->bytes.size() > wire::kMaxFrameBytes) std::abort();
         } else if (const auto* start = std::get_if<StartDump>(&output)) {
-          dump = start->dump;
+          dumps.push_back(start->dump);
         } else if (const auto* apply = std::get_if<Apply>(&output)) {
           applied = true;
           for (const Operation& operation : apply->operations) {
@@ -93,8 +93,8 @@ class Target {
         }
       }
       if (applied) engine_.on_applied(now_, refusals);
-      if (dump) engine_.on_dump_end(now_, *dump, true);
-      if (!applied && !dump) return;
+      for (const std::uint64_t dump : dumps) engine_.on_dump_end(now_, dump, true);
+      if (!applied && dumps.empty()) return;
     }
   }
 

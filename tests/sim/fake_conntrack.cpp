@@ -35,7 +35,7 @@ void FakeConntrack::emit(Event event) const {
 
 bool FakeConntrack::insert(Stored stored) {
   const EntryKey key = stored.entry.key;
-  const EntryKey reply{.original = stored.entry.reply, .zone = key.zone};
+  const EntryKey reply = stored.entry.reply_key();
   if (tuples_.contains(key) || tuples_.contains(reply)) return false;
   tuples_[key] = key;
   tuples_[reply] = key;
@@ -47,7 +47,7 @@ bool FakeConntrack::remove(const EntryKey& key) {
   const auto found = entries_.find(place(key));
   if (found == entries_.end()) return false;
   tuples_.erase(key);
-  tuples_.erase(EntryKey{.original = found->second.entry.reply, .zone = key.zone});
+  tuples_.erase(found->second.entry.reply_key());
   entries_.erase(found);
   // nf_ct_remove_expectations: what the master expected goes with it.
   for (auto at = expectations_.begin(); at != expectations_.end();) {
@@ -98,11 +98,7 @@ int FakeConntrack::update(const ConntrackEntry& entry, bool be_liberal) {
     if ((changed & kFixed) != 0 || (changed & kOnlySet & ~*entry.status) != 0) return EBUSY;
     known.status = *known.status | (*entry.status & ~kUnchangeable);
   }
-  if (entry.tcp) {
-    const auto before = known.tcp;
-    known.tcp = entry.tcp;
-    if (before && entry.tcp->state == TcpState::none) known.tcp->state = before->state;
-  }
+  if (entry.tcp && (entry.tcp->state != TcpState::none || !known.tcp)) known.tcp = entry.tcp;
   if (entry.sctp) known.sctp = entry.sctp;
   if (entry.dccp) known.dccp = entry.dccp;
   if (entry.mark) known.mark = entry.mark;
@@ -150,6 +146,18 @@ FakeConntrack::Piece FakeConntrack::dump(Cursor& cursor, std::size_t most) const
   for (const auto& [key, expectation] : expectations_) piece.expectations.push_back(expectation);
   piece.last = true;
   return piece;
+}
+
+Status FakeKernelTable::begin_dump() {
+  cursor_ = {};
+  return {};
+}
+
+Result<DumpPiece> FakeKernelTable::next_dump_piece() {
+  FakeConntrack::Piece piece = conntrack_.dump(cursor_, entries_in_piece);
+  return DumpPiece{.progress = piece.last ? DumpPiece::Progress::finished : DumpPiece::Progress::more,
+                   .entries = std::move(piece.entries),
+                   .expectations = std::move(piece.expectations)};
 }
 
 bool FakeConntrack::traffic_creates(ConntrackEntry entry) {

@@ -3,6 +3,7 @@
 // can crash, restart, stall (SIGSTOP: the process stands still, its kernel does not) and lose events.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -15,6 +16,7 @@
 #include "appliance/failover/coordinator.hpp"
 #include "config/model.hpp"
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/fake_conntrack.hpp"
 #include "tests/sim/network.hpp"
@@ -32,25 +34,37 @@ struct Machine {
 };
 
 struct SimulatedProcess {
-  SimulatedProcess(const vrrp::Settings& settings, sync::Settings replicated, std::uint64_t instance,
-                   failover::Coordinator::Settings plans)
-      : election(settings), replication(std::move(replicated), instance), coordinator(std::move(plans)) {}
+  SimulatedProcess(const vrrp::Settings& settings, const sync::Settings& replicated, std::uint64_t instance,
+                   failover::Coordinator::Settings plans, FakeConntrack& conntrack)
+      : election(settings),
+        replication(replicated, instance),
+        kernel(conntrack, kDumpPiece),
+        tables(kernel, replicated),
+        peers_alive(plans.peers, false),
+        channels_up(plans.peers, false),
+        coordinator(std::move(plans)) {}
+
+  bool any_peer_alive() const { return std::ranges::find(peers_alive, true) != peers_alive.end(); }
+
+  static constexpr std::size_t kDumpPiece = 64;
 
   vrrp::Engine election;
   sync::Engine replication;
+  FakeKernelTable kernel;
+  sync::FlowTables tables;
+  std::vector<bool> peers_alive;  // by the place of the peer
+  std::vector<bool> channels_up;
   failover::Coordinator coordinator;
   bool lease_held = false;
   Instant lease_renewed{};
   Duration lease_time{};
-  bool peer_alive = false;
-  bool channel_up = false;
 };
 
 class Node {
  public:
   struct Wires {
-    std::vector<Path*> legs;  // to the other node, one per virtual router
-    Path* dedicated = nullptr;
+    std::vector<std::vector<Path*>> legs;  // one per virtual router and other node
+    std::vector<Path*> dedicated;          // one per other node, in the order of its peers
   };
 
   Node(EventQueue& queue, Random& random, const config::Config& config, std::size_t index);
@@ -70,9 +84,9 @@ class Node {
 
   // ---- from the wires
   void on_advertisement(std::size_t leg, IpAddress source, const ByteVector& packet);
-  void on_frame(const ByteVector& frame);
+  void on_frame(std::size_t peer, const ByteVector& frame);
   // The channel's handshake has finished, or the association is lost.
-  void on_channel(bool up);
+  void on_channel(std::size_t peer, bool up);
 
   // After the world has changed this machine's table.
   void capture_kernel_events();
@@ -83,12 +97,16 @@ class Node {
   bool running() const { return process_ != nullptr; }
   bool stalled() const { return stalled_; }
   bool leg_up(std::size_t leg) const { return legs_up_.at(leg); }
+  // In the kernel, or as replica with a cache in that.
+  std::optional<sync::ConntrackEntry> held(const sync::EntryKey& key) const;
+  std::vector<sync::ConntrackEntry> all_held() const;
+  bool caches() const { return config_.replication.standby == config::StandbyMode::cache; }
   Machine& machine() { return machine_; }
   const Machine& machine() const { return machine_; }
   const SimulatedProcess* process() const { return process_.get(); }
   bool holds_addresses() const;
   bool is_primary() const { return process_ && process_->coordinator.role() == failover::Role::primary; }
-  bool channel_up() const { return process_ && process_->channel_up; }
+  bool channel_up(std::size_t peer) const { return process_ && process_->channels_up[peer]; }
   std::uint64_t incarnation() const { return incarnation_; }
   Instant started_at() const { return started_at_; }
   std::optional<Instant> last_announcement() const { return last_announcement_; }
@@ -107,7 +125,9 @@ class Node {
   void apply_step(failover::Step step, std::uint64_t epoch);
   void announce();
   Duration lease_time() const;
-  void dump(std::uint64_t id, FakeConntrack::Cursor cursor);
+  void dump(std::uint64_t id);
+  void dump_for_peer(std::uint64_t id, FakeConntrack::Cursor cursor);
+  void work_on_tables();
   void listen_to_kernel();
   void tell_group_state();
   void keep_lease();  // every second
@@ -121,6 +141,7 @@ class Node {
   Machine machine_;
   std::unique_ptr<SimulatedProcess> process_;
   std::uint64_t incarnation_ = 0;
+  std::optional<Instant> work_at_;  // of the tables
   Instant started_at_{};
   bool stalled_ = false;
   std::deque<Input> held_back_;  // while stalled

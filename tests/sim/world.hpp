@@ -22,12 +22,15 @@ namespace ftfw::sim {
 struct Flow {
   sync::ConntrackEntry entry;
   Instant created{};
+  bool replicated = true;              // not of an excluded network
   bool on_standby_at_failure = false;  // the standby's kernel had it when the primary failed
 };
 
 class World {
  public:
-  explicit World(std::uint64_t seed);
+  // By the bits of mode: which node has `standby = "cache"`. The seeds run through all four.
+  explicit World(std::uint64_t seed) : World(seed, static_cast<unsigned>(seed % 4)) {}
+  World(std::uint64_t seed, unsigned mode);
 
   // Lets time pass; invariants are checked after every event. Stops early at a violation.
   void run(Duration time);
@@ -87,8 +90,13 @@ class World {
   void record(const std::string& what);
   std::string table_difference() const;
 
+  // A key of an excluded network: each node has its own flows of these.
+  bool excluded(const sync::EntryKey& key) const;
+
   EventQueue queue_;
   Random random_;
+  Duration minimum_age_{};
+  std::optional<IpPrefix> excluded_;
   std::vector<std::unique_ptr<Path>> legs_;
   std::vector<std::unique_ptr<Path>> dedicated_;
   std::vector<std::unique_ptr<Node>> nodes_;

@@ -12,8 +12,14 @@ namespace {
 void add_status(CLI::App& app, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand("status", "role, peer, replication, last takeover, alarms");
   const auto json = std::make_shared<bool>(false);
-  sub->add_flag("--json", *json, "for programs (schema 1)");
-  sub->callback([&chosen, json] { chosen.request = *json ? "status --json" : "status"; });
+  CLI::Option* for_programs = sub->add_flag("--json", *json, "for programs (schema 1)");
+  sub->add_flag("--watch", chosen.watch, "every second again, with a bar for what is under way")
+      ->excludes(for_programs);
+  sub->callback([&chosen, json] {
+    chosen.request = "status";
+    if (*json) chosen.request += " --json";
+    if (chosen.watch) chosen.request += " --bar";
+  });
 }
 
 void add_announce(CLI::App& app, Chosen& chosen) {

@@ -10,6 +10,7 @@ namespace ftfw::ctl {
 // What the command line came to.
 struct Chosen {
   std::string request;
+  bool watch = false;  // ask again every second
 };
 
 // Adds the subcommands; parsing then fills `chosen`, which must outlive the app.

@@ -41,6 +41,12 @@ priority = 80
 replication_address = "192.168.100.200"
 )";
 
+constexpr const char* kThirdNode = R"(
+[node.fw-3]
+priority = 60
+replication_address = "192.168.100.210"
+)";
+
 constexpr const char* kFirewall = R"(
 [firewall]
 forward_policy = "drop"
@@ -99,9 +105,10 @@ std::string vrrp_section(const ApplianceSettings& settings) {
   return text;
 }
 
-std::string replication_section(const fs::path& key) {
+std::string replication_section(const ApplianceSettings& settings, const fs::path& key) {
   return "[replication]\ninterface = \"eth2\"\nport = 3780\nkey_file = \"" + key.string() +
-         "\"\nstandby = \"kernel\"\nprotocols = [\"tcp\", \"sctp\", \"dccp\"]\nexpectations = true\n";
+         "\"\nstandby = \"" + settings.standby +
+         "\"\nprotocols = [\"tcp\", \"sctp\", \"dccp\"]\nexpectations = true\n";
 }
 
 // This program stands in tests/netns of the build directory.
@@ -130,8 +137,9 @@ fs::path write_configuration(Lab& lab, const ApplianceSettings& settings) {
   std::string digits;
   for (int i = 0; i < 64; ++i) digits += "0123456789abcdef"[(i * 7 + 3) % 16];
   write_file(key, digits + "\n");
-  write_file(file, "schema = 1\n\n" + vrrp_section(settings) + kNodesAndRouters + replication_section(key) +
-                       kFirewall);
+  write_file(file, "schema = 1\n\n" + vrrp_section(settings) + kNodesAndRouters +
+                       (settings.firewalls == Firewalls::three ? kThirdNode : "") +
+                       replication_section(settings, key) + kFirewall);
   return file;
 }
 
@@ -242,6 +250,16 @@ std::uint32_t Appliance::seconds_left() {
     return found == addresses.end() ? 0U : found->second;
   };
   return std::min(left(inside, kInsideVirtualAddress), left(outside, kOutsideVirtualAddress));
+}
+
+std::optional<Standing> Appliance::standing() {
+  const Outcome asked = lab_.run(
+      node_, {control_program().string(), "--socket", control_socket().string(), "status", "--json"});
+  static constexpr std::string_view kEntries = "\"entries\":";
+  const std::size_t entries = asked.output.find(kEntries);
+  if (entries == std::string::npos) return std::nullopt;
+  return Standing{.in_sync = asked.output.find("holds what the source holds") != std::string::npos,
+                  .entries = std::strtoull(asked.output.c_str() + entries + kEntries.size(), nullptr, 10)};
 }
 
 std::string Appliance::log() const {

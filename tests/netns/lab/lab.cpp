@@ -25,6 +25,17 @@ constexpr std::array kLegs{
     Leg{Node::fw_2, "eth2", "br2", "192.168.100.200/24"},
 };
 
+constexpr std::array kThirdLegs{
+    Leg{Node::fw_3, "eth0", "br0", "192.168.0.4/24"},
+    Leg{Node::fw_3, "eth1", "br1", "192.168.2.4/24"},
+    Leg{Node::fw_3, "eth2", "br2", "192.168.100.210/24"},
+};
+
+std::span<const Leg> legs_with(Node node) {
+  if (node == Node::fw_3) return kThirdLegs;
+  return kLegs;
+}
+
 struct InsideAddress {
   Node node;
   const char* interface;
@@ -51,6 +62,8 @@ std::string_view name_of(Node node) {
       return "fw-1";
     case Node::fw_2:
       return "fw-2";
+    case Node::fw_3:
+      return "fw-3";
   }
   std::unreachable();
 }
@@ -67,26 +80,34 @@ std::string bridge_port(Node node, const std::string& interface) {
   return std::string(name_of(node)) + "-" + interface;
 }
 
-Lab::Lab(Ipv6 ipv6) : bridges_(NetNamespace::create()), bridge_links_(bridges_) {
-  for (const Node node : kNodes) {
-    const auto made = networks_.emplace(node, NetNamespace::create(ipv6)).first;
-    links_.emplace(node, Links(made->second));
-  }
+Lab::Lab(Ipv6 ipv6, Firewalls firewalls) : bridges_(NetNamespace::create()), bridge_links_(bridges_) {
+  for (const Node node : kNodes) add_node(node, ipv6);
   for (const char* bridge : {"br0", "br1", "br2"}) {
     bridge_links_.add_bridge(bridge);
     bridge_links_.set_up(bridge);
   }
-  for (const Leg& leg : kLegs) {
-    const std::string port = bridge_port(leg.node, leg.interface);
-    bridge_links_.add_cable(port, leg.bridge, network(leg.node), leg.interface);
-    bridge_links_.set_up(port);
-    links(leg.node).add_address(leg.interface, leg.address);
-    links(leg.node).set_up(leg.interface);
+  for (const Leg& leg : kLegs) connect(leg);
+  if (firewalls == Firewalls::three) {
+    add_node(Node::fw_3, ipv6);
+    for (const Leg& leg : kThirdLegs) connect(leg);
   }
   if (ipv6 == Ipv6::on) {
     for (const auto& [node, interface, address] : kIpv6Addresses) links(node).add_address(interface, address);
   }
   links(Node::client).add_default_route(kInsideVirtualAddress);
+}
+
+void Lab::add_node(Node node, Ipv6 ipv6) {
+  const auto made = networks_.emplace(node, NetNamespace::create(ipv6)).first;
+  links_.emplace(node, Links(made->second));
+}
+
+void Lab::connect(const Leg& leg) {
+  const std::string port = bridge_port(leg.node, leg.interface);
+  bridge_links_.add_cable(port, leg.bridge, network(leg.node), leg.interface);
+  bridge_links_.set_up(port);
+  links(leg.node).add_address(leg.interface, leg.address);
+  links(leg.node).set_up(leg.interface);
 }
 
 void Lab::cut(Node node, const std::string& interface) {
@@ -98,13 +119,13 @@ void Lab::restore(Node node, const std::string& interface) {
 }
 
 void Lab::cut_all(Node node) {
-  for (const Leg& leg : kLegs) {
+  for (const Leg& leg : legs_with(node)) {
     if (leg.node == node) cut(node, leg.interface);
   }
 }
 
 void Lab::restore_all(Node node) {
-  for (const Leg& leg : kLegs) {
+  for (const Leg& leg : legs_with(node)) {
     if (leg.node == node) restore(node, leg.interface);
   }
 }

@@ -19,9 +19,12 @@
 
 namespace ftfw::lab {
 
-enum class Node { client, server, fw_1, fw_2 };
-std::string_view name_of(Node node);  // "client", "server", "fw-1", "fw-2"
-Node other_firewall(Node firewall);
+enum class Node { client, server, fw_1, fw_2, fw_3 };
+std::string_view name_of(Node node);  // "client", "server", "fw-1", "fw-2", "fw-3"
+Node other_firewall(Node firewall);   // of the two
+
+// A third one (192.168.N.4, and 192.168.100.210) is an option.
+enum class Firewalls { two, three };
 
 // One cable of the reference network.
 struct Leg {
@@ -30,7 +33,7 @@ struct Leg {
   const char* bridge;
   const char* address;  // with prefix length
 };
-std::span<const Leg> legs();
+std::span<const Leg> legs();  // without the third firewall
 // The bridge's end of a node's cable.
 std::string bridge_port(Node node, const std::string& interface);
 
@@ -44,7 +47,7 @@ enum class Way { from_node, to_node };
 class Lab {
  public:
   // With IPv6 the firewalls and the client have also 2001:db8:2::N and fe80::N0 on br1, N as in 192.168.2.N.
-  explicit Lab(Ipv6 ipv6 = Ipv6::off);
+  explicit Lab(Ipv6 ipv6 = Ipv6::off, Firewalls firewalls = Firewalls::two);
 
   const NetNamespace& network(Node node) const { return networks_.at(node); }
   const NetNamespace& bridges() const { return bridges_; }
@@ -74,6 +77,9 @@ class Lab {
   std::string read_log(const std::string& log) const;
 
  private:
+  void add_node(Node node, Ipv6 ipv6);
+  void connect(const Leg& leg);
+
   Scratch scratch_;
   NetNamespace bridges_;
   Links bridge_links_;

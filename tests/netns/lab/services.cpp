@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <string>
 
 #include "tests/netns/lab/pattern.hpp"
 
@@ -15,18 +16,16 @@ constexpr std::size_t kMostConnections = 4096;
 constexpr std::uint32_t kPaceBytesPerSecond = 4 * 1024 * 1024;
 constexpr Duration kStopCheck = 50ms;
 
-Endpoint at_server(std::uint16_t port) {
-  return {kServerAddress, port};
-}
-
 }  // namespace
 
-Services::Services(const Lab& lab) {
-  run_in(lab.network(Node::server), [&] {
-    echo_listener_ = tcp_listener(at_server(kEchoPort));
-    source_listener_ = tcp_listener(at_server(kSourcePort));
-    sink_listener_ = tcp_listener(at_server(kSinkPort));
-    udp_ = udp_socket(at_server(kProbePort));
+Services::Services(const Lab& lab, Opened opened) {
+  const bool at_server = opened == Opened::outwards;
+  const std::string address = at_server ? kServerAddress : kClientAddress;
+  run_in(lab.network(at_server ? Node::server : Node::client), [&] {
+    echo_listener_ = tcp_listener({address, kEchoPort});
+    source_listener_ = tcp_listener({address, kSourcePort});
+    sink_listener_ = tcp_listener({address, kSinkPort});
+    udp_ = udp_socket({address, kProbePort});
   });
   for (const UniqueFd* listener : {&echo_listener_, &source_listener_, &sink_listener_}) {
     poller_.add(listener->get(), EPOLLIN, static_cast<std::uint64_t>(listener->get()));

@@ -12,6 +12,10 @@
 
 namespace ftfw::lab {
 
+// outwards: from the client to the server. inwards: the server's machine opens them to the outside virtual
+// address, which the firewall must forward to the client (a dnat of these ports), where the services run.
+enum class Opened { outwards, inwards };
+
 inline constexpr std::uint16_t kEchoPort = 80;
 inline constexpr std::uint16_t kSourcePort = 443;
 inline constexpr std::uint16_t kSinkPort = 22;
@@ -27,7 +31,7 @@ class Services {
     std::uint64_t echo_overflows = 0;  // an echo client that does not read: closed
   };
 
-  explicit Services(const Lab& lab);
+  explicit Services(const Lab& lab, Opened opened = Opened::outwards);
   ~Services();
   Services(const Services&) = delete;
   Services& operator=(const Services&) = delete;

@@ -43,7 +43,9 @@ bool worth_another_try() {
 
 }  // namespace
 
-Traffic::Traffic(const Lab& lab, const Amounts& amounts) : client_(lab.network(Node::client)) {
+Traffic::Traffic(const Lab& lab, const Amounts& amounts, Opened opened)
+    : client_(lab.network(opened == Opened::outwards ? Node::client : Node::server)),
+      address_(opened == Opened::outwards ? kServerAddress : kOutsideVirtualAddress) {
   const std::pair<Kind, int> wanted[] = {
       {Kind::echo, amounts.echoes},       {Kind::download, amounts.downloads},
       {Kind::upload, amounts.uploads},    {Kind::idle, amounts.idle},
@@ -72,7 +74,7 @@ void Traffic::connect(Kind kind, int count) {
                              : kind == Kind::upload ? kSinkPort
                                                     : kEchoPort;
   for (int i = 0; i < count; ++i) {
-    Connection connection{kind, tcp_connect({kServerAddress, port}, kConnectLimit)};
+    Connection connection{kind, tcp_connect({address_, port}, kConnectLimit)};
     connection.port = local_port(connection.fd.get());
     set_non_blocking(connection.fd.get());
     if (kind == Kind::upload) set_pace(connection.fd.get(), kPaceBytesPerSecond);

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "tests/netns/lab/lab.hpp"
+#include "tests/netns/lab/services.hpp"
 #include "tests/netns/lab/sockets.hpp"
 
 namespace ftfw::lab {
@@ -46,7 +47,7 @@ class Traffic {
   };
 
   // Connects everything; every connection has carried bytes when it returns.
-  Traffic(const Lab& lab, const Amounts& amounts);
+  Traffic(const Lab& lab, const Amounts& amounts, Opened opened = Opened::outwards);
   ~Traffic();
   Traffic(const Traffic&) = delete;
   Traffic& operator=(const Traffic&) = delete;
@@ -95,6 +96,7 @@ class Traffic {
   static void fail(Connection& connection, const std::string& what);
 
   const NetNamespace& client_;
+  std::string address_;
   Poller poller_;
   std::atomic<bool> stop_ = false;
   mutable std::mutex mutex_;  // guards the connections

@@ -136,7 +136,7 @@ TEST_CASE("a request goes to the entry with its name, what nobody knows is refus
 
   CHECK(ask_control_socket(bench.path, "status")->starts_with("fw-1  STARTING"));
   CHECK(ask_control_socket(bench.path, "status --json")->starts_with("{"));
-  CHECK(ask_control_socket(bench.path, "help")->starts_with("status [--json]\n    role, peer"));
+  CHECK(ask_control_socket(bench.path, "help")->starts_with("status [--json | --bar]\n    role, peer"));
   CHECK(bench.error_of("reboot") ==
         "unknown request 'reboot'; known: help, status, flows, explain, rules, announce, long, broken");
   CHECK(bench.error_of("status --jason") == "'--jason' is not understood here, or lacks its value");

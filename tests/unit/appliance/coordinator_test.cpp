@@ -104,20 +104,20 @@ TEST_CASE("a takeover runs its steps one after another and reports the timeline"
 
 TEST_CASE("the epoch of a takeover is greater than any that the peer has shown") {
   Bench bench;
-  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = true, .epoch = 41});
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .primary = true, .epoch = 41});
   bench.become_primary();
   CHECK(bench.coordinator.epoch() == 42);
 }
 
 TEST_CASE("the epoch is also greater than the one that the peer obeys, and equal to it nothing is raised") {
   Bench bench;
-  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 0, .obeyed = 5});
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .primary = false, .epoch = 0, .obeyed = 5});
   bench.become_primary();
   CHECK(bench.coordinator.epoch() == 6);
-  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 0, .obeyed = 6});
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .primary = false, .epoch = 0, .obeyed = 6});
   bench.collect();
   CHECK(bench.count<RaiseEpoch>() == 0);
-  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 0, .obeyed = 9});
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .primary = false, .epoch = 0, .obeyed = 9});
   bench.collect();
   REQUIRE(bench.last<RaiseEpoch>());
   CHECK(bench.last<RaiseEpoch>()->epoch == 10);
@@ -141,10 +141,32 @@ TEST_CASE("addresses that a former run left stay while nobody is Active, and go 
 TEST_CASE("a primary whose peer knows a newer epoch without being primary takes a newer one") {
   Bench bench;
   bench.become_primary();
-  bench.coordinator.on_peer(bench.now, {.alive = true, .primary = false, .epoch = 7});
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .primary = false, .epoch = 7});
   bench.collect();
   REQUIRE(bench.last<RaiseEpoch>());
   CHECK(bench.last<RaiseEpoch>()->epoch == 8);
+}
+
+TEST_CASE("of several nodes every one is asked for its epoch, and any one alive is enough") {
+  Coordinator coordinator({.peers = 3});
+  CHECK_FALSE(coordinator.any_peer_alive());
+  coordinator.on_peer({}, 1, {.alive = true, .epoch = 4, .obeyed = 9});
+  coordinator.on_peer({}, 2, {.alive = false, .epoch = 11});
+  CHECK(coordinator.any_peer_alive());
+  coordinator.on_role_change({}, {.to = Role::primary});
+  CHECK(coordinator.epoch() == 12);
+}
+
+TEST_CASE("a primary does not outbid a source that a third node hears: the election settles that") {
+  Bench bench;
+  bench.become_primary();
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .obeyed = 9, .hears_source = true});
+  bench.collect();
+  CHECK(bench.count<RaiseEpoch>() == 0);
+  bench.coordinator.on_peer(bench.now, 0, {.alive = true, .obeyed = 9, .hears_source = false});
+  bench.collect();
+  REQUIRE(bench.last<RaiseEpoch>());
+  CHECK(bench.last<RaiseEpoch>()->epoch == 10);
 }
 
 TEST_CASE("a commit over its budget lets the plan go on, and the shield waits for it") {

@@ -1,5 +1,7 @@
 #include "appliance/status.hpp"
 
+#include "appliance/replication_figures.hpp"
+
 #include <doctest/doctest.h>
 
 #include <nlohmann/json.hpp>
@@ -107,7 +109,8 @@ TEST_CASE("status shows every other node with its role, its figures and its link
   CHECK(text.contains("peer         fw-4 NOT HEARD on the dedicated link\n"));
   CHECK(text.contains("replication  source: entries 0, waiting 0, overruns 3\n"));
   CHECK(text.contains("with fw-2: unacknowledged 1, waiting 2, full sends 5\n"));
-  CHECK(text.contains("with fw-3\n      link eth2: sound\n"));
+  CHECK(text.contains("with fw-3\n      lag none\n      link eth2: sound\n"));
+  CHECK(text.contains("with fw-4\n      lag NOT KNOWN, the other node is not heard\n"));
   const auto json = nlohmann::json::parse(render_json(board, now));
   REQUIRE(json["peers"].size() == 3);
   CHECK(json["peers"][0]["name"] == "fw-2");
@@ -123,4 +126,81 @@ TEST_CASE("the board keeps the newest alarms and no more than its limit") {
   for (std::size_t i = 0; i < StatusBoard::kMaxAlarms + 5; ++i) board.alarm("alarm " + std::to_string(i));
   CHECK(board.alarms.size() == StatusBoard::kMaxAlarms);
   CHECK(board.alarms.front().text == "alarm 5");
+}
+
+namespace {
+
+// 100 entries read of 400 within a second, 12 not acknowledged.
+sync::Progress busy_source(Instant now) {
+  sync::Progress progress;
+  progress.role = sync::Role::source;
+  sync::PeerProgress& peer = progress.peers.emplace_back();
+  peer.lag_entries = 12;
+  peer.lag_since = now - 35ms;
+  peer.acknowledged_entries = 988;
+  peer.reconciling = sync::Reconciling::comparing;
+  peer.reading = {.since = now - 1s, .done = 100, .expected = 400};
+  peer.last_reconcile = {.cause = sync::ReconcileCause::overrun,
+                         .entries = 400,
+                         .ranges = 32,
+                         .differing = 3,
+                         .sent = 21,
+                         .took = 250ms,
+                         .finished = now - 90s};
+  return progress;
+}
+
+}  // namespace
+
+TEST_CASE("status says how far each peer is behind, what was rejected, and what the last reconcile did") {
+  const Instant now{Duration(1h)};
+  StatusBoard board = primary_board(now);
+  board.replication.source = true;
+  sync::Counters counters;
+  counters.entries_sent = 900;
+  counters.destroys_sent = 100;
+  counters.reply_clash = 2;
+  board.replication.peers[0].conversation =
+      conversation_of(busy_source(now), 0, counters, counters, now, std::chrono::system_clock::now());
+
+  const std::string text = render_text(board, now);
+  CHECK(text.contains("lag 12 entries, the oldest for 35 ms, what a reconcile will find NOT COUNTED\n"));
+  CHECK(text.contains("entries sent 1000, entries acknowledged 988\n"));
+  CHECK(text.contains("rejected: reply_tuple_taken 2\n"));
+  CHECK(text.contains("comparing: 25 % of about 400 entries, 100/s\n"));
+  CHECK(text.contains(
+      "last reconcile 90 s ago (events lost), took 0.25 s: 400 entries, 3 of 32 ranges different, "
+      "21 entries sent\n"));
+  CHECK(render_text(board, now, ProgressForm::bar)
+            .contains("[#######.......................] comparing: 25 %"));
+
+  const auto peer = nlohmann::json::parse(render_json(board, now))["peers"][0];
+  CHECK(peer["lag"]["entries"] == 12);
+  CHECK(peer["lag"]["oldest_ms"] == doctest::Approx(35));
+  CHECK(peer["lag"]["reconcile_due"] == true);
+  CHECK(peer["traffic"]["entries acknowledged"] == 988);
+  CHECK(peer["rejected"]["reply_tuple_taken"] == 2);
+  CHECK(peer["rejected"]["table_full"] == 0);
+  CHECK(peer["last_reconcile"]["why"] == "events lost");
+  CHECK(peer["last_reconcile"]["ranges_different"] == 3);
+  CHECK(peer["last_reconcile"]["seconds"] == doctest::Approx(0.25));
+  CHECK(peer["progress"]["what"] == "comparing");
+  CHECK(peer["progress"]["done"] == 100);
+  CHECK(peer["progress"]["per_second"] == 100);
+}
+
+TEST_CASE("a replica shows what has arrived and is not in its kernel; a pair at rest shows no lag") {
+  const Instant now{Duration(1h)};
+  StatusBoard board = primary_board(now);
+  board.replication.peers[0].alive = true;
+  CHECK(render_text(board, now).contains("lag none\n"));
+  board.replication.peers[0].conversation.lag.arriving = 7;
+  CHECK(render_text(board, now).contains("lag 7 received and not in the kernel yet\n"));
+  CHECK(nlohmann::json::parse(render_json(board, now))["peers"][0]["last_reconcile"].is_null());
+}
+
+TEST_CASE("progress without a known size counts, and never says more than all") {
+  CHECK(to_text({.what = "sending all", .elapsed = 2s, .done = 1000}, true) ==
+        "sending all: 1000 entries, 500/s");
+  CHECK(*ProgressStatus{.done = 500, .expected = 400}.percent() == 100);
 }

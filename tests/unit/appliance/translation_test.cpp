@@ -42,7 +42,7 @@ TEST_CASE("flows of the machine, both replication addresses and every virtual ad
   const sync::Settings settings = failover::replication_settings(config, 0, machine);
 
   CHECK(settings.node == "a");
-  CHECK(settings.peer == "b");
+  CHECK(settings.peers == std::vector<std::string>{"b"});
   CHECK(settings.local_addresses == std::vector<IpAddress>{ip("192.0.2.1"), ip("192.0.2.2"),
                                                            ip("192.168.0.1"), ip("192.168.0.100"),
                                                            ip("192.168.0.101"), ip("fd00::100")});

@@ -122,6 +122,37 @@ TEST_CASE("the reference file gives replication into the standby's kernel") {
   CHECK(replication.further_links.empty());
   CHECK(replication.event_buffer_bytes == 64U << 20);
   CHECK_FALSE(replication.reliable_destroy);
+  CHECK(replication.tcp_states.empty());
+  CHECK(replication.excluded_networks.empty());
+  CHECK(replication.minimum_age == 0s);
+  CHECK(replication.compare_entries_per_second == 100'000);
+  CHECK(replication.repair_entries_per_second == 20'000);
+}
+
+TEST_CASE("what travels, and how fast, is read") {
+  std::string source = reference_text();
+  const std::string before = "[replication]\n";
+  source.insert(source.find(before) + before.size(),
+                "tcp_states = [\"syn_sent\", \"established\", \"close\"]\n"
+                "excluded_networks = [\"10.9.0.0/16\", \"2001:db8::7\"]\n"
+                "minimum_age = \"2.5s\"\n"
+                "compare_entries_per_second = 50000\n"
+                "repair_entries_per_second = 100\n");
+  const Replication replication = load(source).config.value().replication;
+  CHECK(replication.tcp_states == std::vector<std::uint8_t>{1, 3, 8});
+  CHECK(replication.excluded_networks == std::vector{net("10.9.0.0/16"), net("2001:db8::7/128")});
+  CHECK(replication.minimum_age == 2500ms);
+  CHECK(replication.compare_entries_per_second == 50'000);
+  CHECK(replication.repair_entries_per_second == 100);
+}
+
+TEST_CASE("the standby may hold the flows in a cache") {
+  std::string source = reference_text();
+  const std::string kernel = "standby = \"kernel\"";
+  source.replace(source.find(kernel), kernel.size(), "standby = \"cache\"");
+  const Loaded loaded = load(source);
+  REQUIRE(loaded.config.has_value());
+  CHECK(loaded.config->replication.standby == StandbyMode::cache);
 }
 
 TEST_CASE("further links, a next key and the event buffer are read") {
@@ -233,6 +264,15 @@ TEST_CASE("an element file is read by the reader of the caller, and without one 
   CHECK(good.config->firewall.groups.back().addresses ==
         std::vector<AddressRange>{range_of(net("10.0.0.0/24")), range_of(ip("10.9.0.1"))});
   CHECK(load(text).diagnostics.at(0).text == "element files cannot be read here");
+}
+
+TEST_CASE("the example of three nodes is read without a diagnostic, in its order") {
+  const Loaded loaded = load(example_text("three-nodes.toml"));
+  CHECK(loaded.diagnostics.empty());
+  REQUIRE(loaded.config.has_value());
+  REQUIRE(loaded.config->nodes.size() == 3);
+  CHECK(loaded.config->nodes[2].name == "fw-3");
+  CHECK(loaded.config->nodes[2].replication_address == ip("192.168.100.210"));
 }
 
 TEST_CASE("the example of both families is read without a diagnostic") {

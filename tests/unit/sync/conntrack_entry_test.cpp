@@ -1,6 +1,7 @@
 #include "sync/conntrack_entry.hpp"
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 
 #include "sync/settings.hpp"
 #include "tests/unit/sync/samples.hpp"
@@ -40,6 +41,12 @@ TEST_CASE("an entry is complete with its status and the state of its protocol") 
   entry.tcp.reset();
   CHECK_FALSE(entry.is_complete());
   CHECK(udp_flow().is_complete());
+  // Without its state, unless the kernel knows nothing of the protocol but the addresses.
+  ConntrackEntry dccp = udp_flow();
+  dccp.key.original.protocol = IPPROTO_DCCP;
+  CHECK_FALSE(dccp.is_complete());
+  dccp.key.original.source_port = dccp.key.original.destination_port = 0;
+  CHECK(dccp.is_complete());
   ConntrackEntry no_status = udp_flow();
   no_status.status.reset();
   CHECK_FALSE(no_status.is_complete());

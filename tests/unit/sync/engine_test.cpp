@@ -94,10 +94,10 @@ TEST_CASE("a new source never obeys the old one") {
   pair.run(100ms);
   CHECK_FALSE(holds(pair, 1, udp_flow()));
   CHECK(pair.nodes[1].engine->counters().refused_by_role + pair.nodes[1].engine->counters().stale_epoch > 0);
-  CHECK(pair.nodes[0].peer.role == Role::source);
-  CHECK(pair.nodes[0].peer.source_epoch == 2);
+  CHECK(pair.nodes[0].peers[0].role == Role::source);
+  CHECK(pair.nodes[0].peers[0].source_epoch == 2);
   // The old one steps down: what only it had goes.
-  pair.nodes[0].engine->become_replica(pair.now);
+  pair.become_replica(0);
   pair.run(3s);
   CHECK_FALSE(holds(pair, 0, udp_flow()));
   CHECK(pair.difference(1, 0) == "");
@@ -113,11 +113,38 @@ TEST_CASE("after a takeover parked timeouts become the state's own") {
   CHECK(pair.nodes[1].engine->counters().settled == 1);
 }
 
+TEST_CASE(
+    "a doubt while parked timeouts are being settled is healed at once, and the rest is settled after it") {
+  Pair pair(7, 1h);
+  pair.dump_piece = 4'000;
+  pair.dumps_fail = false;
+  constexpr std::uint16_t kFlows = 60'000;  // 2.3 s of settling
+  for (std::uint16_t port = 1; port <= kFlows; ++port) pair.nodes[0].kernel.traffic_creates(tcp_flow(port));
+  pair.become_source(0);
+  pair.run(8s);
+  REQUIRE(pair.difference(0, 1) == "");
+  pair.nodes[0].engine->become_replica(pair.now);
+  pair.become_source(1);
+  pair.run(Settler::kFirstPass + 100ms);
+  const Counters& counters = pair.nodes[1].engine->counters();
+  REQUIRE(counters.settled > 0);
+  REQUIRE(counters.settled < kFlows / 4);
+
+  pair.nodes[1].kernel.traffic_creates(udp_flow());
+  pair.overrun(1);
+  pair.run(1s);
+
+  CHECK(holds(pair, 0, udp_flow()));
+  CHECK(counters.settled < kFlows);
+  pair.run(8s);
+  CHECK(counters.settled == kFlows);
+}
+
 TEST_CASE("a cut of minutes ends with equal tables in the same conversation") {
   RunningPair pair;
   pair.network.cut = true;
   pair.run(5s);
-  CHECK_FALSE(pair.nodes[0].peer.alive);
+  CHECK_FALSE(pair.nodes[0].peers[0].alive);
   pair.nodes[0].kernel.traffic_creates(udp_flow());
   pair.nodes[0].kernel.destroy(tcp_flow(1).key);
   pair.run(100ms);
@@ -132,8 +159,8 @@ TEST_CASE("group states travel and are reported once they change") {
   pair.nodes[0].engine->set_group_state(
       pair.now, {.role = GroupRole::primary, .priority = 100, .legs_up = true, .primary_epoch = 1});
   pair.run(150ms);
-  CHECK(pair.nodes[1].peer.group.role == GroupRole::primary);
-  CHECK(pair.nodes[1].peer.group.priority == 100);
+  CHECK(pair.nodes[1].peers[0].group.role == GroupRole::primary);
+  CHECK(pair.nodes[1].peers[0].group.priority == 100);
 }
 
 TEST_CASE("more events than the outbox holds end in a full send, not in growth") {
@@ -149,7 +176,7 @@ TEST_CASE("more events than the outbox holds end in a full send, not in growth")
   }
   pair.run(10ms);
   CHECK(engine.counters().outbox_overflows == 1);
-  CHECK(engine.progress().pending_events == 0);
+  CHECK(engine.progress().peers[0].pending_events == 0);
   CHECK(pair.nodes[0].notices == 1);
   pair.network.cut = false;
   pair.run(2s);

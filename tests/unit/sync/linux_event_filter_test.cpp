@@ -19,10 +19,12 @@ using namespace testing;
 // through.
 void check_filter(const Settings& settings, const std::vector<ConntrackEntry>& entries) {
   ConntrackTable other = open_table();
-  Capture capture = open_capture(
-      {.filter = {.protocols = settings.protocols, .local_addresses = settings.local_addresses}});
-  Capture everything = open_capture({});
   const Filter filter(settings);
+  Capture capture = open_capture({.filter = {.protocols = settings.protocols,
+                                             .local_addresses = settings.local_addresses,
+                                             .excluded_networks = settings.excluded_networks,
+                                             .unanswered_tcp = filter.sends_unanswered()}});
+  Capture everything = open_capture({});
   for (const ConntrackEntry& entry : entries) {
     CAPTURE(entry.key.original.source.to_string());
     CAPTURE(entry.key.original.destination.to_string());
@@ -32,7 +34,8 @@ void check_filter(const Settings& settings, const std::vector<ConntrackEntry>& e
     const auto all = all_events(everything);
     REQUIRE(all.size() == 1);
     // As the kernel tells it: the reply tuple is what its translation made of it.
-    const bool covered = filter.covers(conntrack(all.front()).entry);
+    const ConntrackEntry told = conntrack(all.front()).entry;
+    const bool covered = filter.covers(told) && !filter.awaits_reply(told);
     CHECK(all_events(capture).size() == (covered ? 1 : 0));
     REQUIRE(result_of(other, DeleteConntrack{entry.key}) == 0);
     CHECK(all_events(everything).size() == 1);
@@ -131,6 +134,70 @@ TEST_CASE("the filter in the kernel lets through what the filter of the engine l
     }
     check_filter(settings, entries);
   }
+}
+
+TEST_CASE(
+    "flows with an end in an excluded network are dropped in the kernel, of both families and any length") {
+  NetworkNamespace space;
+  if (!space) return;
+  const std::vector<ConntrackEntry> entries{
+      any_entry(IPPROTO_TCP, "10.1.2.3", "192.168.0.3"),
+      any_entry(IPPROTO_TCP, "10.1.3.3", "192.168.0.3"),
+      any_entry(IPPROTO_UDP, "192.168.0.3", "10.1.2.3"),
+      any_entry(IPPROTO_UDP, "192.168.0.4", "10.1.3.3"),
+      any_entry(IPPROTO_TCP, "192.168.2.3", "192.168.0.100", "10.1.2.9"),  // forwarded to one of these
+      any_entry(IPPROTO_TCP, "192.168.2.4", "192.168.0.100", "10.1.3.9"),
+      any_entry(IPPROTO_TCP, "2001:db8:1:2::3", "fd00::4"),
+      any_entry(IPPROTO_TCP, "2001:db8:1:3::3", "fd00::4"),
+      any_entry(IPPROTO_TCP, "fd00::4", "2001:db8:1:2:8000::1"),
+      any_entry(IPPROTO_TCP, "fd00::4", "2001:db8:1:2:7fff::1"),
+      any_entry(IPPROTO_TCP, "fd00::5", "fd00::6"),
+  };
+  for (const char* network :
+       {"10.1.2.0/24", "10.1.2.3", "10.1.2.0/23", "10.0.0.0/7", "0.0.0.0/0", "2001:db8:1:2::/64",
+        "2001:db8:1:2:8000::/65", "fd00::4", "fd00::4/127", "::/0"}) {
+    CAPTURE(network);
+    Settings settings;
+    settings.excluded_networks = {*IpPrefix::parse(network), *IpPrefix::parse("172.31.0.0/16")};
+    settings.local_addresses = {address("127.0.0.1")};
+    check_filter(settings, entries);
+  }
+}
+
+TEST_CASE("TCP that nobody answered is dropped in the kernel, unless SYN_SENT is to travel") {
+  NetworkNamespace space;
+  if (!space) return;
+  std::vector<ConntrackEntry> entries;
+  for (const std::uint32_t bits : {status::kConfirmed, status::kConfirmed | status::kSeenReply}) {
+    for (int state = 1; state <= 9; ++state) {
+      entries.push_back(any_entry(IPPROTO_TCP, "192.168.2.3", "192.168.0.3"));
+      entries.back().status = bits;
+      entries.back().tcp->state = static_cast<TcpState>(state);
+    }
+  }
+  entries.push_back(any_entry(IPPROTO_UDP, "192.168.2.3", "192.168.0.3"));
+  entries.back().status = status::kConfirmed;
+  Settings settings;
+  check_filter(settings, entries);
+  settings.tcp_states = {TcpState::syn_sent, TcpState::established};
+  check_filter(settings, entries);
+}
+
+TEST_CASE("a program with all of its limits reached is taken by the kernel") {
+  NetworkNamespace space;
+  if (!space) return;
+  EventFilterSettings filter{.ignore_port_id = 1, .unanswered_tcp = false};
+  for (unsigned i = 0; i < 255; ++i) filter.protocols.push_back(static_cast<std::uint8_t>(i));
+  for (unsigned i = 0; i < kMaxFilteredAddresses; ++i) {
+    filter.local_addresses.push_back(address("10.0.0." + std::to_string(i)));
+    filter.local_addresses.push_back(address("fd00::" + std::to_string(i)));
+  }
+  for (unsigned i = 0; i < 2 * kMaxFilteredNetworks; ++i) {
+    filter.excluded_networks.push_back(*IpPrefix::parse("172.16." + std::to_string(i) + ".0/24"));
+    filter.excluded_networks.push_back(*IpPrefix::parse("fd01::" + std::to_string(i) + "/128"));
+  }
+  CHECK(event_filter(filter).size() <= 4096);
+  open_capture({.filter = filter});
 }
 
 TEST_CASE("more local addresses than the program holds -> those beyond the limit pass, nothing is refused") {

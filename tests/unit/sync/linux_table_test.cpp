@@ -45,6 +45,7 @@ std::vector<std::pair<int, int>> raw_tcp_flags() {
 void check_same(const ConntrackEntry& read, const ConntrackEntry& written) {
   CHECK(read.key == written.key);
   CHECK(read.reply == written.reply);
+  CHECK(read.reply_zone == written.reply_zone);
   CHECK((*read.status & kAssured) == (*written.status & kAssured));
   CHECK(*read.timeout_s <= *written.timeout_s);
   CHECK(*read.timeout_s + 5 >= *written.timeout_s);
@@ -174,6 +175,40 @@ TEST_CASE("mark, zone, helper and sequence adjustment are carried") {
   CHECK(contains(listing, "mark=3735928559"));
   CHECK(contains(listing, "zone=42"));
   CHECK(contains(listing, "helper=ftp"));
+}
+
+TEST_CASE("a zone of one direction is carried, and its entry is updated and deleted by its name") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable table = open_table();
+  ConntrackEntry of_original = tcp_entry(40'000);
+  of_original.key.zone = 7;
+  of_original.reply_zone = 0;
+  ConntrackEntry of_reply = tcp_entry(40'001);
+  of_reply.reply_zone = 8;
+  for (const ConntrackEntry& entry : {of_original, of_reply}) check_same(round_trip(table, entry), entry);
+  const std::string listing = output_of("conntrack -L 2>/dev/null");
+  CHECK(contains(listing, "zone-orig=7"));
+  CHECK(contains(listing, "zone-reply=8"));
+  for (const ConntrackEntry& entry : {of_original, of_reply}) {
+    ConntrackEntry marked = entry;
+    marked.mark = 5;
+    CHECK(result_of(table, UpdateConntrack{marked}) == 0);
+    CHECK(result_of(table, DeleteConntrack{entry.key}) == 0);
+  }
+  CHECK(dump_of(table).entries.empty());
+}
+
+TEST_CASE("a protocol that this kernel tracks by its addresses alone is carried without ports") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable table = open_table();
+  ConntrackEntry dccp = plain_entry(tuple(IPPROTO_DCCP, "10.0.0.1", 0, "10.0.1.1", 0));
+  if (create(table, dccp) != 0) return;  // a kernel with DCCP wants its state
+  const Dump dump = dump_of(table);
+  REQUIRE(dump.entries.size() == 1);
+  CHECK(dump.entries.front().key == dccp.key);
+  CHECK(dump.entries.front().is_complete());
 }
 
 TEST_CASE("a related entry is tied to its master conntrack") {

@@ -215,7 +215,7 @@ TEST_CASE(
     for (std::size_t number = 0; number < 20; ++number) pair.lose_at_replica(number);
     pair.overrun(0);
     pair.run(std::chrono::milliseconds(later));
-    pair.nodes[0].engine->become_replica(pair.now);
+    pair.become_replica(0);
     pair.become_source(1);
     pair.run(3s);
     CHECK(pair.difference(1, 0) == "");
@@ -232,7 +232,7 @@ TEST_CASE("a former primary that becomes the standby is compared, and its own st
   for (std::size_t number = 0; number < 10; ++number) pair.nodes[1].kernel.destroy(numbered_flow(number).key);
   pair.network.cut = false;
   pair.run(300ms);
-  pair.nodes[0].engine->become_replica(pair.now);
+  pair.become_replica(0);
   pair.run(3s);
   CHECK(pair.difference(1, 0) == "");
   CHECK(pair.replica().full_sends == 0);
@@ -296,7 +296,7 @@ TEST_CASE("a compare needs 12 bytes an entry while it reads, and gives them back
     CHECK(most[node] <= 12 * 10'000 + 4 * 1024);
     CHECK(pair.nodes[node].engine->progress().compare_bytes == 0);
   }
-  const Reconciled last = pair.nodes[0].engine->progress().last_reconcile;
+  const Reconciled last = pair.nodes[0].engine->progress().peers[0].last_reconcile;
   CHECK(last.ranges == 1024);
   CHECK(last.differing == 0);
   CHECK(last.finished.has_value());
@@ -333,7 +333,7 @@ TEST_CASE("the periodic compare is paced and finds what nobody reported") {
   CHECK(pair.difference(0, 1) == "");
   CHECK(pair.source().compares >= 1);
   CHECK(pair.source().entries_repaired <= 3 * kEntriesInRange);
-  CHECK(pair.nodes[0].engine->progress().last_reconcile.took < 3s);
+  CHECK(pair.nodes[0].engine->progress().peers[0].last_reconcile.took < 3s);
 }
 
 TEST_CASE("a compare at 2,000 entries a second takes as long as that says, and replication goes on") {
@@ -383,7 +383,7 @@ TEST_CASE("a helper that the standby's kernel has not is found once and then lef
 }
 
 TEST_CASE("a peer that knows no digests gets the whole table, as before") {
-  Settings settings{.node = "fw-1", .peer = "fw-2"};
+  Settings settings{.node = "fw-1", .peers = {"fw-2"}};
   const Filter filter(settings);
   Counters counters;
   Source source(settings, filter, counters, 1);

@@ -16,7 +16,7 @@ struct Bench {
   Settings settings;
   Filter filter{settings};
   Counters counters;
-  Injector injector{86'400, counters};
+  Injector injector{86'400, false, counters};
   Replica replica{settings, filter, injector, counters};
   Bench() { replica.start(kStart); }
 };
@@ -90,7 +90,7 @@ TEST_CASE("in sync is reached by begin, end and sweep of the same conversation")
   const auto advance = [&] {
     reached.clear();
     bench.injector.next(kStart, reached);
-    for (const Mark& mark : reached) bench.replica.on_mark(mark, 1);
+    for (const Mark& mark : reached) bench.replica.on_mark(mark);
   };
   CHECK(bench.replica.dump_due(kStart) == DumpPurpose::learn);
   bench.replica.on_dump_end(kStart, DumpPurpose::learn, true);

@@ -158,6 +158,34 @@ TEST_CASE("a frame that three later ones overtook is resent at once, others wait
   CHECK(window.next_due() == kStart + kFirstRetransmission * 3);
 }
 
+TEST_CASE(
+    "a peer that answers late is given the time it takes, and no longer than that once it is quick again") {
+  SendWindow window;
+  Instant now = kStart;
+  std::uint64_t sequence = 0;
+  const auto answered_after = [&](Duration time, int frames) {
+    for (int i = 0; i < frames; ++i) {
+      window.add(now, 1, {});
+      now += time;
+      window.acknowledge(now, ++sequence, {});
+    }
+  };
+  answered_after(100ms, 20);
+  CHECK(window.retransmission() >= 100ms);
+  window.add(now, 1, {});
+  CHECK(window.take_due(now + 90ms) == nullptr);
+  // Repeated: whichever of the two is answered, it is no measurement.
+  const Duration before = window.retransmission();
+  now += before;
+  REQUIRE(window.take_due(now) != nullptr);
+  window.acknowledge(now, ++sequence, {});
+  CHECK(window.retransmission() == before);
+  answered_after(1ms, 60);
+  CHECK(window.retransmission() == kFirstRetransmission);
+  answered_after(10s, 20);
+  CHECK(window.retransmission() == kLongestRetransmission);
+}
+
 TEST_CASE("a received frame beyond the window is refused") {
   ReceiveWindow window;
   wire::Frame frame;

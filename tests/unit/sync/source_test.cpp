@@ -38,10 +38,10 @@ TEST_CASE("a new source does not read its table before the interrupted flows hav
 TEST_CASE("events before the first begin are left to the dump, later ones travel") {
   Bench bench;
   bench.source.start(kStart - Source::kTrafficFirst);
-  bench.source.on_event(ConntrackEvent{Change::created, udp_flow(1)});
+  bench.source.on_event(kStart, ConntrackEvent{Change::created, udp_flow(1)});
   CHECK(bench.counters.events_before_send == 1);
   CHECK(bench.source.begin_when_due(kStart, 1));
-  bench.source.on_event(ConntrackEvent{Change::created, udp_flow(2)});
+  bench.source.on_event(kStart, ConntrackEvent{Change::created, udp_flow(2)});
   const auto messages = bench.sent();
   REQUIRE(messages.size() == 2);
   CHECK(std::holds_alternative<wire::Begin>(messages[0]));
@@ -53,8 +53,8 @@ TEST_CASE("the end goes behind the events that stand in for dumped entries") {
   bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.begin_when_due(kStart, 1);
   for (std::uint16_t i = 0; i < 20; ++i) {
-    bench.source.on_event(ConntrackEvent{Change::destroyed, udp_flow(i)});
-    bench.source.on_event(ConntrackEvent{Change::created, udp_flow(i)});
+    bench.source.on_event(kStart, ConntrackEvent{Change::destroyed, udp_flow(i)});
+    bench.source.on_event(kStart, ConntrackEvent{Change::created, udp_flow(i)});
     bench.source.on_dump(kStart, std::vector{udp_flow(i)}, {});
   }
   bench.source.on_dump_end(kStart, true);
@@ -78,10 +78,10 @@ TEST_CASE("TCP without a reply, local flows and a stopped source send nothing") 
   Bench bench;
   bench.source.start(kStart - Source::kTrafficFirst);
   bench.source.begin_when_due(kStart, 1);
-  bench.source.on_event(ConntrackEvent{Change::created, tcp_flow(1, TcpState::syn_sent)});
+  bench.source.on_event(kStart, ConntrackEvent{Change::created, tcp_flow(1, TcpState::syn_sent)});
   CHECK(bench.counters.events_filtered == 1);
   bench.source.stop();
-  bench.source.on_event(ConntrackEvent{Change::created, udp_flow()});
+  bench.source.on_event(kStart, ConntrackEvent{Change::created, udp_flow()});
   CHECK(bench.counters.events_of_replica == 1);
   CHECK(bench.sent().empty());
 }
@@ -116,7 +116,7 @@ TEST_CASE("the digests go behind the events before them, when both tables are re
   CHECK(std::holds_alternative<wire::CompareBegin>(bench.sent().at(0)));
   bench.source.on_dump(kStart, std::vector{udp_flow(1), udp_flow(2)}, {});
   bench.source.on_dump_end(kStart, true);
-  bench.source.on_event(ConntrackEvent{Change::destroyed, udp_flow(2)});
+  bench.source.on_event(kStart, ConntrackEvent{Change::destroyed, udp_flow(2)});
   const Instant later = kStart + SourceCompare::kCaptureGrace;
   CHECK_FALSE(bench.source.wants_dump(1));
   CHECK(std::holds_alternative<wire::Destroyed>(*bench.source.next(later)));

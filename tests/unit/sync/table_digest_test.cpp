@@ -36,6 +36,7 @@ TEST_CASE("what must be equal counts, what may differ between two healthy kernel
   const std::vector<Edit> edits{
       {"port", true, [](ConntrackEntry& entry) { ++entry.key.original.source_port; }},
       {"zone", true, [](ConntrackEntry& entry) { entry.key.zone = 3; }},
+      {"zone of the reply", true, [](ConntrackEntry& entry) { entry.reply_zone = 3; }},
       {"translation", true, [](ConntrackEntry& entry) { ++entry.reply.destination_port; }},
       {"assured", true, [](ConntrackEntry& entry) { *entry.status &= ~status::kAssured; }},
       {"state", true, [](ConntrackEntry& entry) { entry.tcp->state = TcpState::fin_wait; }},

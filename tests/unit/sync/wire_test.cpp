@@ -32,6 +32,7 @@ void check_round_trip(const wire::Message& message) {
 ConntrackEntry everything() {
   ConntrackEntry entry = tcp_flow();
   entry.key.zone = 9;
+  entry.reply_zone = 0;
   entry.mark = 0xdeadbeef;
   entry.sequence_adjustment = {SequenceAdjustment{1, 2, 3}, SequenceAdjustment{4, 5, 6}};
   entry.synproxy = Synproxy{7, 8, 9};
