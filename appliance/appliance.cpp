@@ -46,6 +46,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
     : caches_(parts.config.replication.standby == config::StandbyMode::cache),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
+      policy_(std::move(parts.policy)),
       status_(status),
       holdings_(std::move(parts.holdings)),
       own_watch_(std::move(parts.own_watch)),
@@ -140,8 +141,9 @@ void Appliance::serve_control(const std::stop_token& stop) {
   CacheDesk cache(cache_reads_, cache_pieces_);
   const OpenFlowSource open_flows =
       caches_ ? OpenFlowSource([&cache](FlowKind kind) { return cache.open(kind); }) : open_kernel_flows;
-  ControlServer server(control_,
-                       control_commands({.status = status_, .orders = orders, .open_flows = open_flows}));
+  ControlServer server(
+      control_,
+      control_commands({.status = status_, .orders = orders, .open_flows = open_flows, .policy = policy_}));
   if (const Status woken = server.wake_with(cache.wake_fd(), [&cache] { cache.read_pieces(); }); !woken)
     log::warning("flows of the cache are not shown: " + woken.error().text);
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)

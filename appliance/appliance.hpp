@@ -16,6 +16,7 @@
 #include "appliance/lease_thread.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
+#include "appliance/policy_book.hpp"
 #include "appliance/put_back.hpp"
 #include "appliance/replication_thread.hpp"
 #include "appliance/status.hpp"
@@ -31,6 +32,7 @@ namespace ftfw {
 struct ApplianceParts {
   const config::Config& config;
   vrrp::Settings election;
+  std::shared_ptr<const PolicyInForce> policy;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
   Holdings holdings;
@@ -98,6 +100,7 @@ class Appliance {
   bool caches_;  // as standby
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;
+  PolicyBook policy_;
   SharedStatus& status_;
   Liveness liveness_;
 

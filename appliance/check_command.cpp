@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "appliance/machine.hpp"
+#include "appliance/policy_check.hpp"
 #include "config/element_file.hpp"
 #include "config/key_file.hpp"
 #include "config/load.hpp"
@@ -43,8 +44,10 @@ void check_machine(const config::Config& config, const Options& options, Diagnos
   const Result<Machine> machine = read_machine();
   if (!machine) {
     list.warning({}, machine.error().text);
+    check_policy(config, {}, list);
     return;
   }
+  check_policy(config, *machine, list);
   const auto node = config::recognise_node(config, machine->addresses, options.node);
   if (!node) list.warning({}, node.error().text);
   for (const config::InterfaceUse& use : missing_interfaces(config, *machine))

@@ -28,6 +28,8 @@ constexpr std::string_view kUsage =
     "                      [--state-dir DIR] [--log-format text|json]\n"
     "       ftfw-appliance --check [--strict] [--config FILE] [--node NAME] [--format text|json]\n"
     "       ftfw-appliance --print-ruleset [--config FILE] [--node NAME]\n"
+    "       ftfw-appliance --explain PACKET [--config FILE]\n"
+    "       ftfw-appliance --load-guard [--config FILE]\n"
     "       ftfw-appliance --generate-key FILE\n"
     "       ftfw-appliance --version | --help\n";
 
@@ -51,14 +53,17 @@ constexpr std::string_view kOptions =
     "    --strict             warnings count as well: exit code 3\n"
     "    --format FORMAT      text, or json: one object a line\n"
     "  --print-ruleset        print the tables that the primary loads, as nft reads them\n"
+    "  --explain PACKET       say which rule decides about a packet, and which line of the file made it:\n"
+    "                         \"tcp 192.168.2.3 > 192.168.0.3:443 in eth1\"\n"
+    "  --load-guard           put up the guard alone, before the network is there: nothing is forwarded\n"
     "  --generate-key FILE    write a new replication key to FILE, readable by its owner only\n"
     "  --version, --help\n"
     "\n";
 
-constexpr std::array<std::string_view, 13> kOptionNames{
-    "--config",       "--format",     "--node",  "--role",   "--control-socket",
-    "--state-dir",    "--log-format", "--check", "--strict", "--print-ruleset",
-    "--generate-key", "--version",    "--help"};
+constexpr std::array<std::string_view, 15> kOptionNames{
+    "--config",    "--format",     "--node",         "--role",    "--control-socket",
+    "--state-dir", "--log-format", "--check",        "--strict",  "--print-ruleset",
+    "--explain",   "--load-guard", "--generate-key", "--version", "--help"};
 
 // A second --config is an error: which one would count?
 void add_text(CLI::App& app, const std::string& name, std::string& target) {
@@ -108,6 +113,7 @@ std::variant<Options, EarlyExit> parse_command_line(int argc, const char* const*
   log::Format log_format = log::Format::text;
   bool check = false;
   bool print_ruleset = false;
+  bool load_guard = false;
   bool version = false;
   bool help = false;
 
@@ -119,6 +125,7 @@ std::variant<Options, EarlyExit> parse_command_line(int argc, const char* const*
   add_text(app, "--control-socket", options.control_socket);
   add_text(app, "--state-dir", options.state_directory);
   add_text(app, "--generate-key", options.key_path);
+  add_text(app, "--explain", options.packet);
   add_choice<StartRole>(
       app, "--role", options.role,
       {{"auto", StartRole::automatic}, {"primary", StartRole::primary}, {"backup", StartRole::backup}});
@@ -129,6 +136,7 @@ std::variant<Options, EarlyExit> parse_command_line(int argc, const char* const*
   app.add_flag("--check", check);
   app.add_flag("--strict", options.strict);
   app.add_flag("--print-ruleset", print_ruleset);
+  app.add_flag("--load-guard", load_guard);
   app.add_flag("--version", version);
   app.add_flag("--help,-h", help);
   try {
@@ -144,14 +152,18 @@ std::variant<Options, EarlyExit> parse_command_line(int argc, const char* const*
     return EarlyExit{ExitCode::ok, fmt::format("{}\n{}{}{}", kIntroduction, kUsage, kOptions, kExitCodes)};
   if (version) return EarlyExit{ExitCode::ok, "ftfw-appliance " FTFW_VERSION "\n"};
   const bool generate_key = !options.key_path.empty();
-  if (int{check} + int{print_ruleset} + int{generate_key} > 1) {
-    return wrong_use("--check, --print-ruleset and --generate-key exclude each other");
+  const bool explain = !options.packet.empty();
+  if (int{check} + int{print_ruleset} + int{generate_key} + int{explain} + int{load_guard} > 1) {
+    return wrong_use(
+        "--check, --print-ruleset, --explain, --load-guard and --generate-key exclude each other");
   }
   if (!check && options.strict) return wrong_use("--strict goes with --check");
   if (!check && app.count("--format") > 0)
     return wrong_use("--format goes with --check; a running process has --log-format");
   if (check) options.command = Command::check;
   if (print_ruleset) options.command = Command::print_ruleset;
+  if (explain) options.command = Command::explain;
+  if (load_guard) options.command = Command::load_guard;
   if (generate_key) options.command = Command::generate_key;
   if (app.count("--log-format") > 0) options.log_format = log_format;
   return options;

@@ -22,7 +22,7 @@ constexpr int exit_status(ExitCode code) {
   return static_cast<int>(code);
 }
 
-enum class Command { run, check, print_ruleset, generate_key };
+enum class Command { run, check, print_ruleset, explain, load_guard, generate_key };
 enum class StartRole {
   automatic,  // listen, then elect
   primary,    // skip the wait at the start, then elect as usual
@@ -41,6 +41,7 @@ struct Options {
   bool strict = false;
   ReportFormat report_format = ReportFormat::text;
   std::string key_path;  // --generate-key
+  std::string packet;    // --explain, as firewall/packet_text.hpp reads it
 };
 
 // The program ends at once: --help and --version to standard output, a wrong use to standard error.

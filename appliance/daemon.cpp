@@ -18,14 +18,13 @@
 
 #include "appliance/appliance.hpp"
 #include "appliance/base/log.hpp"
+#include "appliance/configuration_file.hpp"
 #include "appliance/failover/translation.hpp"
 #include "appliance/machine.hpp"
+#include "appliance/policy_check.hpp"
 #include "appliance/sysctls.hpp"
-#include "config/element_file.hpp"
 #include "config/key_file.hpp"
-#include "config/load.hpp"
 #include "config/node_choice.hpp"
-#include "config/source_file.hpp"
 #include "firewall/listing.hpp"
 #include "sync/linux/helper_probe.hpp"
 #include "sync/linux/kernel_facts.hpp"
@@ -45,20 +44,6 @@ std::unexpected<StartError> refuse(std::string text) {
 }
 std::unexpected<StartError> refuse(const Error& error) {
   return refuse(error.text);
-}
-
-// Every diagnostic goes to err; a Config only if none is an error.
-std::optional<config::Config> load_configuration(const Options& options, std::ostream& err) {
-  const auto file = config::read_source_file(options.config_path);
-  if (!file) {
-    err << "ftfw-appliance: " << file.error().text << '\n';
-    return std::nullopt;
-  }
-  config::Loaded loaded = config::load(file->text, config::read_element_file);
-  for (const config::Diagnostic& diagnostic : loaded.diagnostics) {
-    err << config::render_text(diagnostic, options.config_path, file->text);
-  }
-  return std::move(loaded.config);
 }
 
 void configure_log(const Options& options) {
@@ -291,9 +276,31 @@ Started<std::vector<ReplicationPeerParts>> open_peers(const config::Config& conf
   return peers;
 }
 
-Started<void> start_and_run(const Options& options, const config::Config& config) {
+// What --check says of the policy: an error ends the start before anything is opened.
+Started<void> judge_policy(const Options& options, const config::Config& config, const Machine& machine) {
+  config::DiagnosticList list;
+  check_policy(config, machine, list);
+  std::vector<std::string> errors;
+  for (const config::Diagnostic& one : list.in_file_order()) {
+    std::string text = fmt::format("{}:{}:{}: {}: {}", options.config_path, one.where.line, one.where.column,
+                                   config::severity_name(one.severity), one.text);
+    if (one.severity == config::Severity::error) {
+      errors.push_back(std::move(text));
+    } else {
+      log::warning(text);
+    }
+  }
+  if (errors.empty()) return {};
+  return std::unexpected(
+      StartError{ExitCode::invalid_configuration, fmt::format("{}", fmt::join(errors, "\n"))});
+}
+
+Started<void> start_and_run(const Options& options, const ConfigurationFile& file) {
+  const config::Config& config = file.config;
   const auto machine = read_machine();
   if (!machine) return refuse(machine.error());
+  if (const auto judged = judge_policy(options, config, *machine); !judged)
+    return std::unexpected(judged.error());
   const auto chosen = choose_node(config, options, *machine);
   if (!chosen) return std::unexpected(chosen.error());
   const config::Node& node = config.nodes[*chosen];
@@ -362,8 +369,14 @@ Started<void> start_and_run(const Options& options, const config::Config& config
     fill_board(board, config, node, sysctls);
     board.kernel_defects = std::move(defects);
   });
+  auto policy = std::make_shared<const PolicyInForce>(PolicyInForce{.config = config,
+                                                                    .ruleset = firewall->ruleset,
+                                                                    .guard = firewall::build_guard(config),
+                                                                    .file = options.config_path,
+                                                                    .source = file.text});
   Appliance appliance({.config = config,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
+                       .policy = std::move(policy),
                        .ruleset = std::move(firewall->ruleset),
                        .loader = firewall->loader,
                        .holdings = std::move(*holdings),
@@ -396,9 +409,9 @@ Started<void> start_and_run(const Options& options, const config::Config& config
 
 int run_daemon(const Options& options) {
   configure_log(options);
-  const auto config = load_configuration(options, std::cerr);
-  if (!config) return exit_status(ExitCode::invalid_configuration);
-  const auto finished = start_and_run(options, *config);
+  const auto file = load_configuration(options, std::cerr);
+  if (!file) return exit_status(ExitCode::invalid_configuration);
+  const auto finished = start_and_run(options, *file);
   if (!finished) {
     log::error(finished.error().second);
     return exit_status(finished.error().first);
@@ -407,9 +420,9 @@ int run_daemon(const Options& options) {
 }
 
 int run_print_ruleset(const Options& options, std::ostream& out, std::ostream& err) {
-  const auto config = load_configuration(options, err);
-  if (!config) return exit_status(ExitCode::invalid_configuration);
-  out << firewall::to_nft(firewall::build_ruleset(*config, {}));
+  const auto file = load_configuration(options, err);
+  if (!file) return exit_status(ExitCode::invalid_configuration);
+  out << firewall::to_nft(firewall::build_ruleset(file->config, {}));
   return exit_status(ExitCode::ok);
 }
 

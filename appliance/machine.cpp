@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 
 #include <algorithm>
+#include <bit>
 #include <cerrno>
 #include <cstring>
 #include <memory>
@@ -33,6 +34,14 @@ std::optional<IpAddress> address_of(const sockaddr* address) {
   return std::nullopt;
 }
 
+std::uint8_t length_of(const sockaddr* netmask, Family family) {
+  const auto mask = address_of(netmask);
+  if (!mask || mask->family() != family) return family == Family::ipv4 ? 32 : 128;
+  int length = 0;
+  for (const std::uint8_t byte : mask->bytes()) length += std::popcount(byte);
+  return static_cast<std::uint8_t>(length);
+}
+
 }  // namespace
 
 Result<Machine> read_machine() {
@@ -48,7 +57,10 @@ Result<Machine> read_machine() {
   if (::getifaddrs(&first) != 0) return fail_errno("cannot list the addresses", errno);
   const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> addresses(first, &::freeifaddrs);
   for (const ifaddrs* one = addresses.get(); one != nullptr; one = one->ifa_next) {
-    if (const auto address = address_of(one->ifa_addr)) machine.addresses.push_back(*address);
+    const auto address = address_of(one->ifa_addr);
+    if (!address) continue;
+    machine.addresses.push_back(*address);
+    machine.held.push_back({one->ifa_name, {*address, length_of(one->ifa_netmask, address->family())}});
   }
   return machine;
 }

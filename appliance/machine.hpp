@@ -9,12 +9,14 @@
 #include "appliance/base/result.hpp"
 #include "config/interface_use.hpp"
 #include "config/model.hpp"
+#include "firewall/own_traffic.hpp"
 
 namespace ftfw {
 
 struct Machine {
   std::vector<std::string> interfaces;
   std::vector<IpAddress> addresses;
+  std::vector<firewall::HeldAddress> held;  // the same, with interface and network
 };
 
 Result<Machine> read_machine();

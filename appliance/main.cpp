@@ -4,6 +4,8 @@
 #include "appliance/check_command.hpp"
 #include "appliance/command_line.hpp"
 #include "appliance/daemon.hpp"
+#include "appliance/explain_command.hpp"
+#include "appliance/guard_command.hpp"
 #include "appliance/key_command.hpp"
 
 namespace ftfw {
@@ -17,6 +19,10 @@ int dispatch(const Options& options) {
       return run_check(options, std::cout);
     case Command::print_ruleset:
       return run_print_ruleset(options, std::cout, std::cerr);
+    case Command::explain:
+      return run_explain(options, std::cout, std::cerr);
+    case Command::load_guard:
+      return run_load_guard(options, std::cout, std::cerr);
     case Command::generate_key:
       return run_generate_key(options, std::cout, std::cerr);
   }

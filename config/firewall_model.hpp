@@ -221,7 +221,8 @@ struct Input {
 struct Firewall {
   ForwardPolicy forward_policy = ForwardPolicy::drop;
   EstablishedPlace established = EstablishedPlace::last;
-  std::string inside;  // interface
+  bool count_rules = false;  // every rule that decides has a counter of its own
+  std::string inside;        // interface
   Location inside_where;
   std::string outside;  // interface
   Location outside_where;

@@ -128,6 +128,7 @@ Firewall read_firewall(Section& root, const ReadFile& read_file) {
   if (const auto place = section->choice({"established", "\"first\""}, kEstablished)) {
     firewall.established = place->value == 0 ? EstablishedPlace::last : EstablishedPlace::first;
   }
+  if (const auto counters = section->flag({"counters", "true"})) firewall.count_rules = counters->value;
   if (const auto inside = section->interface({"inside", "\"eth1\"", Need::required})) {
     firewall.inside = inside->value;
     firewall.inside_where = inside->where;

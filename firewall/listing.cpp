@@ -246,6 +246,7 @@ struct Printer {
   std::string operator()(const Count& count) const {
     return fmt::format("counter name \"{}\"", count.object);
   }
+  std::string operator()(const CountRule&) const { return "counter packets 0 bytes 0"; }
   std::string operator()(const FlowAdd& flow) const { return "flow add @" + flow.flowtable; }
   std::string operator()(const Limit& limit) const {
     const config::RateLimit& rate = limit.rate;

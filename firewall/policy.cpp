@@ -90,6 +90,23 @@ void receive_on_virtual_macs(Table& table, const config::SyncGroup& group) {
   }
 }
 
+bool decides(const Expression& expression) {
+  return std::holds_alternative<Accept>(expression) || std::holds_alternative<Drop>(expression) ||
+         std::holds_alternative<Reject>(expression) || std::holds_alternative<Goto>(expression) ||
+         std::holds_alternative<Translate>(expression) || std::holds_alternative<Masquerade>(expression) ||
+         std::holds_alternative<Redirect>(expression);
+}
+
+// What a rule decides it counts just before, so that only packets that it decides about are counted.
+void count_decisions(Table& table) {
+  for (Chain& chain : table.chains) {
+    for (Rule& rule : chain.rules) {
+      if (!decides(rule.expressions.back())) continue;
+      rule.expressions.insert(rule.expressions.end() - 1, CountRule{});
+    }
+  }
+}
+
 }  // namespace
 
 Ruleset build_ruleset(const config::Config& config, const Capabilities& capabilities) {
@@ -98,6 +115,7 @@ Ruleset build_ruleset(const config::Config& config, const Capabilities& capabili
   if (auto table = input_table(config)) ruleset.push_back(std::move(*table));
   for (Table& table : ruleset) {
     receive_on_virtual_macs(table, config.group);
+    if (config.firewall.count_rules) count_decisions(table);
     table.digest = digest_of(table);
   }
   return ruleset;

@@ -123,6 +123,9 @@ struct Count {
   std::string object;
 };
 
+// counter packets 0 bytes 0: of this rule alone. Its value ends with the rule, that is with a full load.
+struct CountRule {};
+
 // flow add @flow_exp. Ends the rule unless this very packet moves the flow to the fast path
 // (nft_flow_offload.c).
 struct FlowAdd {
@@ -173,8 +176,8 @@ struct Goto {
 using Expression =
     std::variant<InterfaceMatch, ProtocolMatch, PortMatch, TcpFlagsMatch, IcmpMatch, AddressMatch, MarkMatch,
                  CtStateMatch, CtDirectionMatch, CtExpectedMatch, CtTranslatedMatch, CtHelperMatch,
-                 UnicastElsewhereMatch, NoWayBackMatch, SetHelper, Count, FlowAdd, Limit, Log, Translate,
-                 Masquerade, Redirect, Reject, Accept, Drop, Goto>;
+                 UnicastElsewhereMatch, NoWayBackMatch, SetHelper, Count, CountRule, FlowAdd, Limit, Log,
+                 Translate, Masquerade, Redirect, Reject, Accept, Drop, Goto>;
 
 // ---- rules, chains, objects, tables ------------------------------------------------------------
 

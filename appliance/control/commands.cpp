@@ -1,6 +1,7 @@
 #include "appliance/control/commands.hpp"
 
 #include "appliance/base/clock.hpp"
+#include "appliance/control/firewall_commands.hpp"
 #include "appliance/flows/command.hpp"
 
 namespace ftfw {
@@ -34,6 +35,7 @@ ControlCommand announce_command(OrderDesk& orders) {
 
 ControlCommands control_commands(const ControlContext& context) {
   return {status_command(context.status), flows_command(context.open_flows),
+          explain_command(context.policy, context.status), rules_command(context.policy),
           announce_command(context.orders)};
 }
 

@@ -5,6 +5,7 @@
 #include "appliance/control/command.hpp"
 #include "appliance/control/orders.hpp"
 #include "appliance/flows/source.hpp"
+#include "appliance/policy_book.hpp"
 #include "appliance/status.hpp"
 
 namespace ftfw {
@@ -14,6 +15,7 @@ struct ControlContext {
   SharedStatus& status;
   OrderDesk& orders;          // to the failover thread
   OpenFlowSource open_flows;  // what this node holds
+  const PolicyBook& policy;   // in force
 };
 
 ControlCommands control_commands(const ControlContext& context);

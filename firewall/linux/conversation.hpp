@@ -40,12 +40,17 @@ class Conversation {
   // Every object of a kind (NFT_MSG_GETTABLE, ...) of the family inet. table: of that table only (for objects
   // of tables); not for NFT_MSG_GETTABLE. EINTR as code: the ruleset changed meanwhile.
   Status dump(std::uint16_t type, const std::string& table, const std::function<void(const nlmsghdr&)>& each);
+  // The elements of a named set.
+  Status dump_elements(const std::string& table, const std::string& set,
+                       const std::function<void(const nlmsghdr&)>& each);
 
   // For a new batch: no message of an earlier one had it.
   std::uint32_t next_sequence() const { return sequence_; }
 
  private:
   explicit Conversation(NetlinkSocket socket);
+  // Sends the request; its answers, to the last.
+  Status read_dump(const nlmsghdr& request, const std::function<void(const nlmsghdr&)>& each);
   // Sends the batch; sets refusals and whether the last message was acknowledged.
   bool exchange(Batch& batch, ByteSpan bytes, Answer& answer);
 

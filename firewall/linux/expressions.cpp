@@ -144,6 +144,7 @@ class Emitter {
   }
   void operator()(const SetHelper& set) { refer(NFT_OBJECT_CT_HELPER, set.object); }
   void operator()(const Count& count) { refer(NFT_OBJECT_COUNTER, count.object); }
+  void operator()(const CountRule&) { append("counter"); }
   void operator()(const FlowAdd& flow) {
     ::nftnl_expr_set_str(append("flow_offload"), NFTNL_EXPR_FLOW_TABLE_NAME, flow.flowtable.c_str());
   }

@@ -2,7 +2,9 @@
 
 #include <array>
 #include <memory>
+#include <sstream>
 #include <string>
+#include <vector>
 
 namespace ftfw::ctl {
 namespace {
@@ -77,7 +79,31 @@ void add_flows(CLI::App& app, Chosen& chosen) {
   });
 }
 
-constexpr std::array kSubcommands{add_status, add_flows, add_announce};
+void add_explain(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand(
+      "explain", "which rule decides about a packet, and which line of the configuration made it");
+  const auto words = std::make_shared<std::vector<std::string>>();
+  sub->add_option("packet", *words, "in quotes: \"tcp 192.168.2.3 > 192.168.0.3:443 in eth1\"")
+      ->required()
+      ->type_name("PACKET");
+  sub->callback([&chosen, words] {
+    chosen.request = "explain";
+    for (const std::string& argument : *words) {
+      std::istringstream each(argument);
+      for (std::string word; each >> word;) chosen.request += ' ' + word;
+    }
+  });
+}
+
+void add_rules(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand(
+      "rules", "the rules in the kernel: counters, configuration lines, sets and their sizes");
+  const auto json = std::make_shared<bool>(false);
+  sub->add_flag("--json", *json, "for programs (schema 1)");
+  sub->callback([&chosen, json] { chosen.request = *json ? "rules --json" : "rules"; });
+}
+
+constexpr std::array kSubcommands{add_status, add_explain, add_rules, add_flows, add_announce};
 
 }  // namespace
 

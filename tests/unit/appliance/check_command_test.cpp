@@ -72,6 +72,18 @@ TEST_CASE("a password in a file that everyone can read is a warning, and it is n
   CHECK(closed.text.find("password") == std::string::npos);
 }
 
+TEST_CASE("a policy that would translate the pair's advertisements is an error with its line") {
+  const TemporaryDirectory directory;
+  std::string text = reference();
+  const std::string narrow = "source = \"192.168.2.3\"";
+  REQUIRE(text.find(narrow) != std::string::npos);
+  text.replace(text.find(narrow), narrow.size(), "source = \"any\"");
+  const Outcome outcome = check(directory.write("appliance.toml", text, 0600));
+  CHECK(outcome.code == 2);
+  CHECK(outcome.text.find("error: this translates the advertisements of ") != std::string::npos);
+  CHECK(outcome.text.find("[[firewall.snat]]") != std::string::npos);
+}
+
 TEST_CASE("a missing interface is one warning and a missing key another") {
   const TemporaryDirectory directory;
   const std::string path =

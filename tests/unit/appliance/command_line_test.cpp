@@ -52,6 +52,10 @@ TEST_CASE("every option of running is read") {
 }
 
 TEST_CASE("the other commands are read with their options") {
+  const Options explain = options({"--explain", "udp 10.0.0.1 > 10.0.0.2:53 in eth1", "--config", "c"});
+  CHECK(explain.command == Command::explain);
+  CHECK(explain.packet == "udp 10.0.0.1 > 10.0.0.2:53 in eth1");
+  CHECK(options({"--load-guard", "--config", "c"}).command == Command::load_guard);
   const Options check = options({"--check", "--strict", "--format", "json", "--config", "c"});
   CHECK(check.command == Command::check);
   CHECK(check.strict);

@@ -69,8 +69,8 @@ struct Bench {
     server = std::jthread([this, &open](const std::stop_token& stop) {
       auto socket = ControlSocket::open(path);
       OrderDesk desk(orders, answers);
-      ControlCommands commands =
-          control_commands({.status = status, .orders = desk, .open_flows = open_kernel_flows});
+      ControlCommands commands = control_commands(
+          {.status = status, .orders = desk, .open_flows = open_kernel_flows, .policy = policy});
       commands.push_back(
           {.name = "long", .handle = [](const Words&) -> Answer { return std::make_unique<LongAnswer>(); }});
       commands.push_back({.name = "broken",
@@ -101,6 +101,7 @@ struct Bench {
   std::filesystem::path directory;
   std::filesystem::path path;
   SharedStatus status;
+  PolicyBook policy{std::make_shared<const PolicyInForce>()};
   ControlOrders orders{4};
   ControlAnswers answers{4};
   ControlServer::Limits limits;
@@ -137,9 +138,10 @@ TEST_CASE("a request goes to the entry with its name, what nobody knows is refus
   CHECK(ask_control_socket(bench.path, "status --json")->starts_with("{"));
   CHECK(ask_control_socket(bench.path, "help")->starts_with("status [--json | --bar]\n    role, peer"));
   CHECK(bench.error_of("reboot") ==
-        "unknown request 'reboot'; known: help, status, flows, announce, long, broken");
+        "unknown request 'reboot'; known: help, status, flows, explain, rules, announce, long, broken");
   CHECK(bench.error_of("status --jason") == "'--jason' is not understood here, or lacks its value");
-  CHECK(bench.error_of("") == "unknown request ''; known: help, status, flows, announce, long, broken");
+  CHECK(bench.error_of("") ==
+        "unknown request ''; known: help, status, flows, explain, rules, announce, long, broken");
 }
 
 TEST_CASE("words are taken once each, and what is left is named") {
