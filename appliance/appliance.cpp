@@ -44,6 +44,7 @@ std::string_view name_of(sync::GroupRole role) {
 
 Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
     : peer_(parts.peer),
+      caches_(parts.config.replication.standby == config::StandbyMode::cache),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
       status_(status),
@@ -51,7 +52,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
       signals_(std::move(parts.signals)),
-      coordinator_(failover::coordinator_settings(election_, !parts.config.group.routes.empty())),
+      coordinator_(failover::coordinator_settings(election_, parts.config)),
       put_back_(holdings_, lease_),
       steps_({.election = election_,
               .ruleset = ruleset_,
@@ -66,8 +67,12 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       files_(parts.config.group.tracked_files, from_files_),
       capture_(std::move(parts.capture), captured_, status_, liveness_),
       replication_(std::move(parts.replication), parts.instance, std::move(parts.links),
-                   std::move(parts.table),
-                   {.commands = to_replication_, .captured = captured_, .reports = from_replication_},
+                   std::move(parts.table), std::move(parts.events),
+                   {.commands = to_replication_,
+                    .captured = captured_,
+                    .reports = from_replication_,
+                    .reads = cache_reads_,
+                    .pieces = cache_pieces_},
                    status_, liveness_),
       control_(std::move(parts.control)) {}
 
@@ -133,8 +138,13 @@ void Appliance::run() {
 void Appliance::serve_control(const std::stop_token& stop) {
   name_this_thread("ftfw-control");
   OrderDesk orders(from_control_, to_control_);
-  ControlServer server(
-      control_, control_commands({.status = status_, .orders = orders, .open_flows = open_kernel_flows}));
+  CacheDesk cache(cache_reads_, cache_pieces_);
+  const OpenFlowSource open_flows =
+      caches_ ? OpenFlowSource([&cache](FlowKind kind) { return cache.open(kind); }) : open_kernel_flows;
+  ControlServer server(control_,
+                       control_commands({.status = status_, .orders = orders, .open_flows = open_flows}));
+  if (const Status woken = server.wake_with(cache.wake_fd(), [&cache] { cache.read_pieces(); }); !woken)
+    log::warning("flows of the cache are not shown: " + woken.error().text);
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
   server.run(stop);

@@ -43,6 +43,7 @@ struct ApplianceParts {
   std::unique_ptr<sync::LinkSet> links;
   sync::ConntrackTable table;
   sync::Capture capture;
+  sync::CaptureSwitch events;  // of it
   ControlSocket control;
   UniqueFd signals;  // signalfd of SIGTERM, SIGINT, SIGHUP
 };
@@ -96,6 +97,7 @@ class Appliance {
   void watch_files(Instant now);
 
   const config::Node& peer_;
+  bool caches_;  // as standby
   vrrp::Settings election_;
   firewall::Ruleset ruleset_;
   SharedStatus& status_;
@@ -106,6 +108,8 @@ class Appliance {
   ReplicationCommands to_replication_{64};     // failover    -> replication
   ReplicationReports from_replication_{1024};  // replication -> failover
   CapturedBatches captured_{8192};             // capture     -> replication
+  CacheReads cache_reads_{64};                 // control     -> replication
+  CachePieces cache_pieces_{64};               // replication -> control
   LeaseReports from_lease_{64};                // lease       -> failover
   TrackedFileReports from_files_{64};          // files       -> failover
   ControlOrders from_control_{16};             // control     -> failover

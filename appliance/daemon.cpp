@@ -311,6 +311,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
   if (!table) return refuse(table.error());
   sync::Settings replication = failover::replication_settings(config, *chosen, machine->addresses);
   replication.normal_timeouts = facts->timeouts;
+  // What the table could not take would be held for nothing.
+  if (facts->conntrack_max != 0) replication.cache_entries = facts->conntrack_max;
   auto capture =
       sync::Capture::open({.filter = {.ignore_port_id = table->port_id(),
                                       .protocols = replication.protocols,
@@ -321,6 +323,8 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                            .receive_buffer_bytes = static_cast<int>(config.replication.event_buffer_bytes),
                            .reliable_destroy = config.replication.reliable_destroy});
   if (!capture) return refuse(capture.error());
+  auto events = capture->make_switch();
+  if (!events) return refuse(events.error());
   const auto instance = random_instance();
   if (!instance) return refuse(instance.error());
 
@@ -343,6 +347,7 @@ Started<void> start_and_run(const Options& options, const config::Config& config
                        .links = std::move(*links),
                        .table = std::move(*table),
                        .capture = std::move(*capture),
+                       .events = std::move(*events),
                        .control = std::move(*control),
                        .signals = std::move(*signals)},
                       status);

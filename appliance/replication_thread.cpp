@@ -63,10 +63,13 @@ ReplicationLinkStatus shown(const sync::LinkStatus& link) {
 
 ReplicationThread::ReplicationThread(sync::Settings settings, std::uint64_t instance,
                                      std::unique_ptr<sync::LinkSet> links, sync::ConntrackTable table,
-                                     Mailboxes mailboxes, SharedStatus& status, Liveness& liveness)
-    : engine_(std::move(settings), instance),
+                                     sync::CaptureSwitch events, Mailboxes mailboxes, SharedStatus& status,
+                                     Liveness& liveness)
+    : engine_(settings, instance),
       links_(std::move(links)),
       table_(std::move(table)),
+      tables_(table_, settings),
+      events_(std::move(events)),
       mailboxes_(mailboxes),
       reports_(mailboxes.reports),
       status_(status),
@@ -81,6 +84,7 @@ void ReplicationThread::run(const std::stop_token& stop) {
   };
   watch(mailboxes_.commands.wake_fd(), &ReplicationThread::obey_commands);
   watch(mailboxes_.captured.wake_fd(), &ReplicationThread::take_captured);
+  watch(mailboxes_.reads.wake_fd(), &ReplicationThread::show_cache);
   const Status watched =
       loop_.watch(links_->fd(), EPOLLIN, [this](std::uint32_t) { links_->on_readable(monotonic_now()); });
   if (!watched) trouble(watched.error().text);
@@ -94,6 +98,7 @@ void ReplicationThread::run(const std::stop_token& stop) {
     drain_channel();
     engine_.on_timer(now);
     carry_out_outputs();
+    step_tables();
     step_dump();
     reports_.flush();
     if (now >= next_publication_) publish(now);
@@ -103,7 +108,8 @@ void ReplicationThread::run(const std::stop_token& stop) {
 
 std::optional<Instant> ReplicationThread::next_deadline() const {
   Instant next = next_publication_;
-  for (const std::optional<Instant> deadline : {links_->next_deadline(), engine_.next_deadline()}) {
+  for (const std::optional<Instant> deadline :
+       {links_->next_deadline(), engine_.next_deadline(), tables_.next_deadline(engine_.mirrors_source())}) {
     if (deadline) next = std::min(next, *deadline);
   }
   // A dump under way takes its next piece at once, unless the engine wants to pace it.
@@ -123,8 +129,12 @@ void ReplicationThread::obey_commands() {
           using Command = std::decay_t<decltype(what)>;
           if constexpr (std::is_same_v<Command, BecomeSource>) {
             engine_.become_source(now, what.epoch);
+            tables_.become_source(now);
+            source_ = true;
           } else if constexpr (std::is_same_v<Command, BecomeReplica>) {
             engine_.become_replica(now);
+            tables_.become_replica(now);
+            source_ = false;
           } else if constexpr (std::is_same_v<Command, Commit>) {
             engine_.commit(now, what.plan);
           } else {
@@ -191,9 +201,11 @@ void ReplicationThread::carry_out(sync::Output& output) {
           // A frame that the channel does not take now is a loss like any other: the session sends it again.
           [[maybe_unused]] const Status sent = links_->send(what.bytes);
         } else if constexpr (std::is_same_v<What, sync::StartDump>) {
-          begin_dump(what.dump);
+          begin_dump(what);
         } else if constexpr (std::is_same_v<What, sync::Apply>) {
           apply(what.operations);
+        } else if constexpr (std::is_same_v<What, sync::CommitFinished>) {
+          tables_.commit(monotonic_now(), what);
         } else {
           if constexpr (std::is_same_v<What, sync::PeerChanged>) {
             if (std::exchange(peer_alive_, what.peer.alive) && !what.peer.alive)
@@ -206,7 +218,7 @@ void ReplicationThread::carry_out(sync::Output& output) {
 }
 
 void ReplicationThread::apply(const std::vector<sync::Operation>& operations) {
-  auto refusals = table_.apply(operations);
+  auto refusals = tables_.apply(operations);
   if (!refusals) {
     trouble("conntrack table: " + refusals.error().text);
     // Nothing is known about any of them.
@@ -218,11 +230,11 @@ void ReplicationThread::apply(const std::vector<sync::Operation>& operations) {
   engine_.on_applied(monotonic_now(), *refusals);
 }
 
-void ReplicationThread::begin_dump(std::uint64_t dump) {
-  dump_ = dump;
+void ReplicationThread::begin_dump(const sync::StartDump& start) {
+  dump_ = start.dump;
   // What progress is measured by; without it by the last pass.
   if (const auto count = sync::read_conntrack_count()) engine_.expect_entries(*count);
-  if (const Status begun = table_.begin_dump(); !begun) {
+  if (const Status begun = tables_.begin_dump(start.purpose); !begun) {
     trouble("conntrack dump: " + begun.error().text);
     end_dump(false);
   }
@@ -231,7 +243,7 @@ void ReplicationThread::begin_dump(std::uint64_t dump) {
 // One piece a round, so that the channel and the events keep their turn.
 void ReplicationThread::step_dump() {
   if (!dump_ || !engine_.ready_for_dump()) return;
-  const auto piece = table_.next_dump_piece();
+  const auto piece = tables_.next_dump_piece();
   if (!piece) {
     trouble("conntrack dump: " + piece.error().text);
     end_dump(false);
@@ -249,6 +261,20 @@ void ReplicationThread::step_dump() {
       return;
   }
   carry_out_outputs();
+}
+
+// Of a replica nobody wants events. A source reads its table after this, so it sees what came before.
+void ReplicationThread::listen_as_source() {
+  if (const Status changed = events_.listen(source_ && !tables_.committing()); !changed)
+    trouble(changed.error().text);
+}
+
+// A batch of a commit, or a piece of what is cleaned up, a round.
+void ReplicationThread::step_tables() {
+  tables_.step(monotonic_now(), engine_.mirrors_source());
+  for (std::string& text : tables_.take_troubles()) trouble(std::move(text));
+  if (auto finished = tables_.take_finished()) reports_.post(*finished);
+  listen_as_source();
 }
 
 void ReplicationThread::end_dump(bool complete) {
@@ -312,6 +338,8 @@ void ReplicationThread::publish(Instant now) {
     for (const sync::LinkStatus& link : links) peer.links.push_back(shown(link));
     peer.conversation = conversation;
     board.replication.figures = {{"entries", progress.index_entries},
+                                 {"bytes", progress.index_bytes + tables_.bytes()},
+                                 {"committed", tables_.counters().commit.created},
                                  {"waiting", progress.waiting_operations},
                                  {"refused by the kernel", refused},
                                  {"overruns", counters.overruns},

@@ -9,10 +9,13 @@
 #include <vector>
 
 #include "appliance/base/event_loop.hpp"
+#include "appliance/flows/cache_source.hpp"
 #include "appliance/liveness.hpp"
 #include "appliance/messages.hpp"
 #include "appliance/status.hpp"
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
+#include "sync/linux/capture.hpp"
 #include "sync/linux/conntrack_table.hpp"
 #include "sync/linux/link_set.hpp"
 
@@ -24,23 +27,28 @@ class ReplicationThread {
     ReplicationCommands& commands;
     CapturedBatches& captured;
     ReplicationReports& reports;
+    CacheReads& reads;
+    CachePieces& pieces;
   };
 
   // instance: random for every start of the process.
   ReplicationThread(sync::Settings settings, std::uint64_t instance, std::unique_ptr<sync::LinkSet> links,
-                    sync::ConntrackTable table, Mailboxes mailboxes, SharedStatus& status,
-                    Liveness& liveness);
+                    sync::ConntrackTable table, sync::CaptureSwitch events, Mailboxes mailboxes,
+                    SharedStatus& status, Liveness& liveness);
 
   void run(const std::stop_token& stop);
 
  private:
   void obey_commands();
   void take_captured();
+  void show_cache() { answer_reads(tables_, mailboxes_.reads, mailboxes_.pieces); }
   void drain_channel();
   void carry_out_outputs();
   void carry_out(sync::Output& output);
-  void begin_dump(std::uint64_t dump);
+  void begin_dump(const sync::StartDump& start);
   void step_dump();
+  void step_tables();
+  void listen_as_source();
   void end_dump(bool complete);
   void apply(const std::vector<sync::Operation>& operations);
   void trouble(std::string text);
@@ -58,6 +66,9 @@ class ReplicationThread {
   sync::Engine engine_;
   std::unique_ptr<sync::LinkSet> links_;
   sync::ConntrackTable table_;
+  sync::FlowTables tables_;
+  sync::CaptureSwitch events_;
+  bool source_ = false;
   Mailboxes mailboxes_;
   Sender<ReplicationReport> reports_;
   SharedStatus& status_;

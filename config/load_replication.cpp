@@ -15,7 +15,7 @@ constexpr std::string_view kKeyHint =
     "key_file = \"/etc/ftfw/replication.key\" (ftfw-appliance --generate-key FILE makes one), or insecure = "
     "true to run "
     "without any protection";
-constexpr std::array<std::string_view, 1> kStandbyModes{"kernel"};
+constexpr std::array<std::string_view, 2> kStandbyModes{"kernel", "cache"};
 // A conntrack timeout counts whole seconds; a month is more than any kernel default (5 days for TCP).
 constexpr Duration kMinParkedTimeout = 60s;
 constexpr Duration kMaxParkedTimeout = 720h;
@@ -132,12 +132,10 @@ void read_event_buffer(Section& section, Replication& replication) {
 
 void read_standby(Section& section, Replication& replication) {
   const auto value = section.value({"standby", "\"kernel\""});
-  if (!value) return;
-  if (value->node.value<std::string_view>() == "cache") {
-    value->error("standby = \"cache\" is not implemented in this version", "standby = \"kernel\"");
-  } else if (const auto mode = value->choice(kStandbyModes)) {
-    replication.standby_where = mode->where;
-  }
+  const auto mode = value ? value->choice(kStandbyModes) : std::nullopt;
+  if (!mode) return;
+  replication.standby = mode->value == 0 ? StandbyMode::kernel : StandbyMode::cache;
+  replication.standby_where = mode->where;
 }
 
 void read_timing(Section& section, Replication& replication) {

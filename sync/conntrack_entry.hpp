@@ -48,7 +48,7 @@ enum class TcpState : std::uint8_t {
 };
 
 struct TcpInfo {
-  TcpState state = TcpState::none;  // none, in an update: as the kernel has it
+  TcpState state = TcpState::none;  // none, in an update: it, the scales and the flags as the kernel has them
   std::uint8_t window_scale_original = 0;
   std::uint8_t window_scale_reply = 0;
   // IP_CT_TCP_FLAG_*; only WINDOW_SCALE (0x01) | SACK_PERM (0x02) ever travel.

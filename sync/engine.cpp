@@ -28,7 +28,7 @@ FrameLoad load_of(const wire::Message& message, std::optional<Instant> reported)
 Engine::Engine(Settings settings, std::uint64_t instance)
     : settings_(std::move(settings)),
       filter_(settings_),
-      injector_(parked_seconds(settings_.parked_timeout), counters_),
+      injector_(parked_seconds(settings_.parked_timeout), settings_.cache, counters_),
       session_(settings_.node, settings_.peer, instance, counters_),
       source_(settings_, filter_, counters_, instance),
       replica_(settings_, filter_, injector_, counters_),
@@ -310,6 +310,12 @@ Replica::InSync Engine::in_sync() const {
   // since it became a replica does not know what a living primary may have.
   if (in_sync_when_heard_) return {true, "it was when the peer was last heard"};
   return {false, "the peer is not heard on the dedicated link"};
+}
+
+bool Engine::mirrors_source() const {
+  const PeerState& peer = session_.peer();
+  return role_ == Role::replica && !replica_.sealed() && peer.alive && peer.role == Role::source &&
+         replica_.in_sync(peer, session_.number()).in_sync;
 }
 
 void Engine::report() {

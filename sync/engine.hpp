@@ -90,6 +90,8 @@ class Engine {
 
   const Counters& counters() const { return counters_; }
   Progress progress() const;
+  // The table here is that of a living source, as a compare or a full send has shown.
+  bool mirrors_source() const;
 
  private:
   struct Dump {

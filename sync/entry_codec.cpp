@@ -175,9 +175,9 @@ void encode_entry(const ConntrackEntry& entry, ByteWriter& writer) {
 bool decode_entry(ByteReader& reader, ConntrackEntry& entry) {
   const unsigned bits = reader.u16();
   if (!decode_tuple(reader, entry.key.original)) return false;
-  entry.reply = entry.key.original.inverse();
-  if ((bits & kReply) != 0 &&
-      (!decode_tuple(reader, entry.reply) || !same_kind(entry.reply, entry.key.original))) {
+  if ((bits & kReply) == 0) {
+    entry.reply = entry.key.original.inverse();
+  } else if (!decode_tuple(reader, entry.reply) || !same_kind(entry.reply, entry.key.original)) {
     return false;
   }
   if ((bits & kZone) != 0) entry.key.zone = reader.u16();

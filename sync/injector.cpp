@@ -8,16 +8,31 @@
 namespace ftfw::sync {
 namespace {
 
+// The note of an index slot: fingerprints of the reply tuple and of the master, and whether the kernel's
+// entry has one.
+//   | reply tuple (20) | master (11), 0: which one is not known | has a master (1) |
 constexpr std::uint32_t kHasMaster = 1;
+constexpr std::uint32_t kMasterShift = 1;
+constexpr std::uint32_t kMasterMask = 0x7ffU << kMasterShift;
+constexpr std::uint32_t kReplyMask = ~(kMasterMask | kHasMaster);
 
-// The note of an index slot: a fingerprint of the reply tuple, and whether the kernel's entry has a master.
-std::uint32_t note_of(const ConntrackEntry& entry, bool has_master) {
-  const std::uint64_t reply = hash_of(EntryKey{.original = entry.reply, .zone = entry.key.zone});
-  return static_cast<std::uint32_t>(reply << 1) | (has_master ? kHasMaster : 0U);
+std::uint32_t master_part(const ConntrackEntry& entry) {
+  if (!entry.master) return 0;
+  const std::uint64_t master = hash_of(EntryKey{.original = *entry.master, .zone = entry.key.zone});
+  return static_cast<std::uint32_t>(1 + master % (kMasterMask >> kMasterShift)) << kMasterShift;
 }
 
-bool other_translation(std::uint32_t note, const ConntrackEntry& entry) {
-  return (note | kHasMaster) != note_of(entry, true);
+std::uint32_t note_of(const ConntrackEntry& entry, bool has_master) {
+  const std::uint64_t reply = hash_of(EntryKey{.original = entry.reply, .zone = entry.key.zone});
+  return (static_cast<std::uint32_t>(reply) & kReplyMask) |
+         (has_master ? kHasMaster | master_part(entry) : 0U);
+}
+
+// Of one that the kernel cannot change: another translation, or another master than it was made with.
+bool other_flow(std::uint32_t note, const ConntrackEntry& entry) {
+  if ((note & kReplyMask) != (note_of(entry, false) & kReplyMask)) return true;
+  const std::uint32_t known = note & kMasterMask;
+  return entry.master && known != 0 && known != master_part(entry);
 }
 
 // Of an expectation: a fingerprint of its master.
@@ -44,7 +59,8 @@ std::uint64_t key_of(const Task& task) {
 
 }  // namespace
 
-Injector::Injector(std::uint32_t parked_s, Counters& counters) : parked_s_(parked_s), counters_(counters) {}
+Injector::Injector(std::uint32_t parked_s, bool in_cache, Counters& counters)
+    : parked_s_(parked_s), in_cache_(in_cache), counters_(counters) {}
 
 void Injector::clear() {
   queue_.clear();
@@ -140,7 +156,7 @@ Upsert::Step Injector::decide(const Upsert& upsert, std::uint64_t hash) const {
   const HashIndex::Slot* known = entries_.find(hash);
   if (known == nullptr) return creatable(upsert.entry) ? Upsert::Step::create : Upsert::Step::update;
   if (!creatable(upsert.entry)) return Upsert::Step::update;
-  if (other_translation(known->note, upsert.entry)) return Upsert::Step::replace;
+  if (other_flow(known->note, upsert.entry)) return Upsert::Step::replace;
   // It had to go in without its master, which is there now.
   if (lacks_master(upsert.entry, hash) && entries_.find(master_hash(upsert.entry)) != nullptr)
     return Upsert::Step::replace;
@@ -317,7 +333,7 @@ void Injector::learn(const ConntrackEntry& entry) {
   const std::uint64_t hash = hash_of(entry.key);
   const bool has_master = (entry.status.value_or(0) & status::kExpected) != 0;
   if (const HashIndex::Slot* known = entries_.find(hash)) {
-    if (!other_translation(known->note, entry)) return;
+    if (!other_flow(known->note, entry)) return;
     // It was updated before it was known that it is an older flow of this tuple; the next compare replaces
     // it.
     ++counters_.mistaken;
@@ -329,7 +345,7 @@ void Injector::learn(const ConntrackEntry& entry) {
     ++counters_.index_overflows;
     index_complete_ = false;
   }
-  if (wants_liberal(entry.key)) push(MakeLiberal{.entry = entry, .generation = generation_});
+  if (wants_liberal(entry.key) && !in_cache_) push(MakeLiberal{.entry = entry, .generation = generation_});
 }
 
 bool Injector::confirmed(const HashIndex& index, std::uint64_t hash, std::uint32_t generation) const {

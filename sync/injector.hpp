@@ -27,7 +27,8 @@ class Injector {
   static constexpr std::size_t kMaxIndexed = std::size_t{1} << 24;
   static constexpr Duration kBetweenSettlings = 5ms;  // after a takeover: at most 25,600 timeouts a second
 
-  Injector(std::uint32_t parked_s, Counters& counters);
+  // in_cache: the table it writes to is no kernel, so there are no windows to be liberal about.
+  Injector(std::uint32_t parked_s, bool in_cache, Counters& counters);
 
   void push(Task task) { queue_.push_back(std::move(task)); }
   bool has_room() const { return queue_.size() < kMaxQueued; }
@@ -95,6 +96,7 @@ class Injector {
   bool half_run_out(const ConntrackEntry& entry, std::uint64_t hash) const;
 
   std::uint32_t parked_s_;
+  bool in_cache_;
   Counters& counters_;
   std::deque<Task> queue_;
   std::vector<InFlight> in_flight_;

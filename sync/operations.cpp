@@ -3,6 +3,7 @@
 #include <netinet/in.h>
 
 #include <cerrno>
+#include <utility>
 
 namespace ftfw::sync {
 namespace {
@@ -35,13 +36,15 @@ bool creatable(const ConntrackEntry& entry) {
   return entry.is_complete() && ((entry.status.value_or(0) & status::kExpected) == 0 || entry.master);
 }
 
-CreateConntrack shape_create(const ConntrackEntry& entry, std::uint32_t parked_s) {
-  CreateConntrack create{entry};
-  create.entry.status =
-      (entry.status.value_or(0) & status::kCarried & ~status::kExpected) | status::kConfirmed;
-  create.entry.timeout_s = parked_s;
-  mask_flags(create.entry);
-  return create;
+void shape_for_create(ConntrackEntry& entry, std::uint32_t timeout_s) {
+  entry.status = (entry.status.value_or(0) & status::kCarried & ~status::kExpected) | status::kConfirmed;
+  entry.timeout_s = timeout_s;
+  mask_flags(entry);
+}
+
+CreateConntrack shape_create(ConntrackEntry entry, std::uint32_t timeout_s) {
+  shape_for_create(entry, timeout_s);
+  return {std::move(entry)};
 }
 
 UpdateConntrack shape_update(const ConntrackEntry& entry, std::uint32_t parked_s, bool has_master) {

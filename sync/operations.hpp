@@ -16,7 +16,8 @@ inline constexpr std::uint8_t kCarriedTcpFlags = 0x03;       // WINDOW_SCALE | S
 bool creatable(const ConntrackEntry& entry);
 
 // EXPECTED is never given: the kernel sets it with the master, and refuses it otherwise.
-CreateConntrack shape_create(const ConntrackEntry& entry, std::uint32_t parked_s);
+CreateConntrack shape_create(ConntrackEntry entry, std::uint32_t timeout_s);
+void shape_for_create(ConntrackEntry& entry, std::uint32_t timeout_s);  // where it stands
 // Without NAT, helper and master. EXPECTED cannot be changed, so it must say what the kernel's entry has.
 UpdateConntrack shape_update(const ConntrackEntry& entry, std::uint32_t parked_s, bool has_master);
 // Timeout and protocol state only: everything else of an own entry is right as it is.

@@ -57,12 +57,13 @@ std::string end_point(const IpAddress& address, std::uint16_t port) {
 }  // namespace
 
 Tuple Tuple::inverse() const {
-  Tuple other = *this;
-  std::swap(other.source, other.destination);
-  if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6) {
-    std::swap(other.source_port, other.destination_port);
-    return other;
-  }
+  Tuple other{.source = destination,
+              .destination = source,
+              .protocol = protocol,
+              .source_port = destination_port,
+              .destination_port = source_port};
+  if (protocol != IPPROTO_ICMP && protocol != IPPROTO_ICMPV6) return other;
+  other.source_port = source_port;
   const auto type = static_cast<std::uint8_t>(destination_port >> 8);
   const std::uint8_t answer =
       protocol == IPPROTO_ICMP ? inverse_type(kIcmpPairs, type) : inverse_type(kIcmpv6Pairs, type);

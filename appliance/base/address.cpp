@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 
 namespace ftfw {
 
@@ -22,10 +23,14 @@ IpAddress IpAddress::ipv6(std::array<std::uint8_t, 16> bytes) {
 }
 
 std::optional<IpAddress> IpAddress::from_bytes(ByteSpan bytes) {
-  if (bytes.size() != 4 && bytes.size() != 16) return std::nullopt;
-  IpAddress address;
-  address.family_ = bytes.size() == 4 ? Family::ipv4 : Family::ipv6;
-  std::ranges::copy(bytes, address.bytes_.begin());
+  // Sizes that the compiler knows: this is done for every address of every flow.
+  std::optional<IpAddress> address;
+  if (bytes.size() == 4) {
+    std::memcpy(address.emplace().bytes_.data(), bytes.data(), 4);
+  } else if (bytes.size() == 16) {
+    address.emplace().family_ = Family::ipv6;
+    std::memcpy(address->bytes_.data(), bytes.data(), 16);
+  }
   return address;
 }
 

@@ -43,8 +43,12 @@ PeerView peer_view_of(const sync::PeerState& peer) {
           .obeyed = peer.source_epoch};
 }
 
-Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool virtual_routes) {
+Coordinator::Settings coordinator_settings(const vrrp::Settings& election, const config::Config& config) {
   Coordinator::Settings settings;
+  if (config.replication.standby == config::StandbyMode::cache) {
+    settings.budgets.commit = kCacheCommit;
+    settings.budgets.shield = kCacheShield;
+  }
   settings.budgets.await_peer =
       std::min(settings.budgets.await_peer,
                vrrp::active_down_interval(election.version, election.priority,
@@ -56,7 +60,7 @@ Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool 
   }
   settings.announcement_rounds.assign(rounds.begin(), rounds.end());
   settings.announcement_refresh = election.announcements.refresh;
-  settings.virtual_routes = virtual_routes;
+  settings.virtual_routes = !config.group.routes.empty();
   return settings;
 }
 
@@ -85,6 +89,7 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
   settings.expectations = config.replication.expectations;
   settings.parked_timeout = config.replication.parked_timeout;
   settings.compare_interval = config.replication.compare_interval;
+  settings.cache = config.replication.standby == config::StandbyMode::cache;
   return settings;
 }
 

@@ -23,9 +23,14 @@ Role role_of(vrrp::State state);
 sync::GroupRole group_role_of(Role role);
 PeerView peer_view_of(const sync::PeerState& peer);
 
+// Where the flows have to be committed first: 800,000 fit into the budget. Then the shield waits for the
+// rest, some millions more.
+inline constexpr std::chrono::seconds kCacheCommit{5};
+inline constexpr std::chrono::seconds kCacheShield{30};
+
 // Waiting for the peer is bounded by one down interval; the announcement rounds are those of
 // vrrp/announcement.hpp.
-Coordinator::Settings coordinator_settings(const vrrp::Settings& election, bool virtual_routes);
+Coordinator::Settings coordinator_settings(const vrrp::Settings& election, const config::Config& config);
 
 // machine_addresses: all of this machine. Flows of them, of the virtual addresses and of the dedicated link
 // are local.

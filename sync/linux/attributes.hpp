@@ -77,7 +77,8 @@ class AttributeTable {
   std::array<bool, Highest + 1> present_{};
 };
 
-// One netlink message appended to a buffer; its length is written by the destructor.
+// One netlink message appended to a buffer; its length is written by the destructor. While it is built the
+// buffer is longer than what was written, zeroed, so that an attribute is a few stores into it.
 class MessageBuilder {
  public:
   // type: subsystem << 8 | message; family: AF_INET, AF_INET6 or AF_UNSPEC of the nfgenmsg behind the header.
@@ -87,31 +88,52 @@ class MessageBuilder {
   MessageBuilder(const MessageBuilder&) = delete;
   MessageBuilder& operator=(const MessageBuilder&) = delete;
 
-  void u8(std::uint16_t type, std::uint8_t value) { big_endian(type, value, 1); }
-  void u16(std::uint16_t type, std::uint16_t value) { big_endian(type, value, 2); }
-  void u32(std::uint16_t type, std::uint32_t value) { big_endian(type, value, 4); }
-  void u64(std::uint16_t type, std::uint64_t value) { big_endian(type, value, 8); }
-  void bytes(std::uint16_t type, ByteSpan value);
-  void text(std::uint16_t type, std::string_view value);  // NUL-terminated
+  void u8(std::uint16_t type, std::uint8_t value) { integer(type, value); }
+  void u16(std::uint16_t type, std::uint16_t value) { integer(type, value); }
+  void u32(std::uint16_t type, std::uint32_t value) { integer(type, value); }
+  void u64(std::uint16_t type, std::uint64_t value) { integer(type, value); }
+  void bytes(std::uint16_t type, ByteSpan value) {
+    std::memcpy(attribute(type, value.size()), value.data(), value.size());
+  }
+  void text(std::uint16_t type, std::string_view value) {  // NUL-terminated
+    std::memcpy(attribute(type, value.size() + 1), value.data(), value.size());
+  }
 
   // The nest's attributes are those written by body().
   template <typename Body>
   void nest(std::uint16_t type, Body body) {
-    const std::size_t start = begin_nest(type);
+    const std::size_t start = end_;
+    attribute(static_cast<std::uint16_t>(type | kNested), 0);
     body();
-    end_nest(start);
+    const auto length = static_cast<std::uint16_t>(end_ - start);
+    std::memcpy(out_.data() + start, &length, sizeof length);
   }
 
  private:
-  void big_endian(std::uint16_t type, std::uint64_t value, std::size_t size);
-  void header(std::uint16_t type, std::size_t payload);
-  void pad();
-  std::size_t begin_nest(std::uint16_t type);
-  void end_nest(std::size_t start);
-  void append_raw(const void* data, std::size_t size);
+  static constexpr std::uint16_t kNested = 1 << 15;
+  static constexpr std::size_t kHeader = 4;
+  static constexpr std::size_t kRoom = 512;  // most messages need less
+
+  // Behind the header of an attribute with so much payload.
+  std::uint8_t* attribute(std::uint16_t type, std::size_t payload) {
+    const std::size_t padded = (payload + kHeader + 3) & ~std::size_t{3};
+    if (out_.size() - end_ < padded) out_.resize(end_ + padded + kRoom);
+    std::uint8_t* at = out_.data() + end_;
+    const auto length = static_cast<std::uint16_t>(payload + kHeader);
+    std::memcpy(at, &length, sizeof length);
+    std::memcpy(at + sizeof length, &type, sizeof type);
+    end_ += padded;
+    return at + kHeader;
+  }
+  template <typename T>
+  void integer(std::uint16_t type, T value) {
+    if constexpr (std::endian::native == std::endian::little && sizeof(T) > 1) value = std::byteswap(value);
+    std::memcpy(attribute(type, sizeof value), &value, sizeof value);
+  }
 
   ByteVector& out_;
   std::size_t start_;
+  std::size_t end_;
 };
 
 // What follows the nfgenmsg of a message, or nothing when the message is too short to hold one. The caller

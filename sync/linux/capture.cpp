@@ -1,14 +1,15 @@
 #include "sync/linux/capture.hpp"
 
+#include <fcntl.h>
 #include <linux/netfilter/nfnetlink.h>
 #include <linux/netfilter/nfnetlink_conntrack.h>
 #include <linux/netlink.h>
 #include <linux/sock_diag.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
-#include <span>
 
 #include "sync/linux/conntrack_codec.hpp"
 #include "sync/linux/expectation_codec.hpp"
@@ -44,10 +45,14 @@ Status ask_for_another_try(int fd) {
   return {};
 }
 
-Status join(NetlinkSocket& socket, std::span<const int> groups) {
-  for (const int group : groups) {
-    if (auto joined = socket.join(group); !joined) return joined;
-  }
+// option: NETLINK_ADD_MEMBERSHIP or NETLINK_DROP_MEMBERSHIP.
+Status change_membership(int fd, int option, bool expectations) {
+  const auto change = [fd, option](int group) {
+    return ::setsockopt(fd, SOL_NETLINK, option, &group, sizeof group) == 0;
+  };
+  bool done = std::ranges::all_of(kConntrackGroups, change);
+  if (expectations) done = std::ranges::all_of(kExpectationGroups, change) && done;
+  if (!done) return fail_errno("groups of conntrack events", errno);
   return {};
 }
 
@@ -58,7 +63,22 @@ Change change_of(const nlmsghdr& header, std::uint16_t delete_message) {
 
 }  // namespace
 
-Capture::Capture(NetlinkSocket socket) : socket_(std::move(socket)), buffers_(kBatch * kDatagramBytes) {}
+Status CaptureSwitch::listen(bool wanted) {
+  if (wanted == listening_) return {};
+  const int option = wanted ? NETLINK_ADD_MEMBERSHIP : NETLINK_DROP_MEMBERSHIP;
+  Status changed = change_membership(socket_.get(), option, expectations_);
+  if (changed) listening_ = wanted;
+  return changed;
+}
+
+Capture::Capture(NetlinkSocket socket, bool expectations)
+    : socket_(std::move(socket)), expectations_(expectations), buffers_(kBatch * kDatagramBytes) {}
+
+Result<CaptureSwitch> Capture::make_switch() const {
+  UniqueFd other(::fcntl(fd(), F_DUPFD_CLOEXEC, 0));
+  if (!other) return fail_errno("a second descriptor of conntrack events", errno);
+  return CaptureSwitch(std::move(other), expectations_);
+}
 
 Result<Capture> Capture::open(const CaptureSettings& settings) {
   auto socket = NetlinkSocket::open(
@@ -70,10 +90,9 @@ Result<Capture> Capture::open(const CaptureSettings& settings) {
   // Before the groups, or the first events would pass it.
   Status ready = attach(socket->fd(), settings.filter);
   if (ready && settings.reliable_destroy) ready = ask_for_another_try(socket->fd());
-  if (ready) ready = join(*socket, kConntrackGroups);
-  if (ready && settings.expectations) ready = join(*socket, kExpectationGroups);
+  if (ready) ready = change_membership(socket->fd(), NETLINK_ADD_MEMBERSHIP, settings.expectations);
   if (!ready) return std::unexpected(ready.error());
-  return Capture(std::move(*socket));
+  return Capture(std::move(*socket), settings.expectations);
 }
 
 Result<Captured> Capture::read() {

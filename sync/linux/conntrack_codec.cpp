@@ -134,13 +134,10 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
                       std::optional<std::uint16_t> port) {
   message.nest(type, [&] {
     const bool is_ipv4 = to.is_ipv4();
+    // Without an upper end the range is this one (nf_nat_ipv4_nlattr_to_range,
+    // nf_nat_l4proto_nlattr_to_range).
     message.bytes(is_ipv4 ? CTA_NAT_V4_MINIP : CTA_NAT_V6_MINIP, to.bytes());
-    message.bytes(is_ipv4 ? CTA_NAT_V4_MAXIP : CTA_NAT_V6_MAXIP, to.bytes());
-    if (!port) return;
-    message.nest(CTA_NAT_PROTO, [&] {
-      message.u16(CTA_PROTONAT_PORT_MIN, *port);
-      message.u16(CTA_PROTONAT_PORT_MAX, *port);
-    });
+    if (port) message.nest(CTA_NAT_PROTO, [&] { message.u16(CTA_PROTONAT_PORT_MIN, *port); });
   });
 }
 
@@ -148,8 +145,8 @@ void append_nat_range(MessageBuilder& message, std::uint16_t type, const IpAddre
 // one leaves the kernel nothing to choose, so a clash is an error (EEXIST) and not another port than the
 // source has. An entry without a reply gets them too, for its next packet would still meet the NAT rules
 // otherwise.
-void append_nat(MessageBuilder& message, const ConntrackEntry& entry) {
-  const bool translated = entry.reply != entry.key.original.inverse();
+void append_nat(MessageBuilder& message, const ConntrackEntry& entry, const Tuple& plain_reply) {
+  const bool translated = entry.reply != plain_reply;
   const bool replied = (entry.status.value_or(0) & status::kSeenReply) != 0;
   if (!translated && replied) return;
   const Tuple& reply = entry.reply;
@@ -165,24 +162,32 @@ void append_nat(MessageBuilder& message, const ConntrackEntry& entry) {
   append_nat_range(message, CTA_NAT_DST, reply.source, destination_port);
 }
 
-void append_tcp_flags(MessageBuilder& message, std::uint16_t type, std::uint8_t flags, bool be_liberal) {
-  const std::uint8_t value = (flags & kCarriedTcpFlags) | (be_liberal ? IP_CT_TCP_FLAG_BE_LIBERAL : 0);
-  const std::uint8_t pair[] = {value, kCarriedTcpFlags | IP_CT_TCP_FLAG_BE_LIBERAL};
+void append_tcp_flags(MessageBuilder& message, std::uint16_t type, std::uint8_t flags, std::uint8_t mask,
+                      bool be_liberal) {
+  const std::uint8_t value = (flags & mask) | (be_liberal ? IP_CT_TCP_FLAG_BE_LIBERAL : 0);
+  const std::uint8_t pair[] = {value, static_cast<std::uint8_t>(mask | IP_CT_TCP_FLAG_BE_LIBERAL)};
   message.bytes(type, pair);
+}
+
+// Of an update that leaves the state as it is, only whether windows are checked: scales and flags may be
+// older than what the kernel has seen since.
+void append_tcp(MessageBuilder& message, const TcpInfo& tcp, bool be_liberal) {
+  const bool all = tcp.state != TcpState::none;
+  const std::uint8_t mask = all ? kCarriedTcpFlags : 0;
+  if (all) {
+    message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(tcp.state));
+    message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, tcp.window_scale_original);
+    message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, tcp.window_scale_reply);
+  }
+  append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, tcp.flags_original, mask, be_liberal);
+  append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, tcp.flags_reply, mask, be_liberal);
 }
 
 void append_protocol_state(MessageBuilder& message, const ConntrackEntry& entry, bool be_liberal) {
   if (!entry.tcp && !entry.sctp && !entry.dccp) return;
   message.nest(CTA_PROTOINFO, [&] {
     if (entry.tcp) {
-      message.nest(CTA_PROTOINFO_TCP, [&] {
-        if (entry.tcp->state != TcpState::none)
-          message.u8(CTA_PROTOINFO_TCP_STATE, static_cast<std::uint8_t>(entry.tcp->state));
-        message.u8(CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, entry.tcp->window_scale_original);
-        message.u8(CTA_PROTOINFO_TCP_WSCALE_REPLY, entry.tcp->window_scale_reply);
-        append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_ORIGINAL, entry.tcp->flags_original, be_liberal);
-        append_tcp_flags(message, CTA_PROTOINFO_TCP_FLAGS_REPLY, entry.tcp->flags_reply, be_liberal);
-      });
+      message.nest(CTA_PROTOINFO_TCP, [&] { append_tcp(message, *entry.tcp, be_liberal); });
     } else if (entry.sctp) {
       message.nest(CTA_PROTOINFO_SCTP, [&] {
         message.u8(CTA_PROTOINFO_SCTP_STATE, entry.sctp->state);
@@ -266,8 +271,9 @@ void append_create(ByteVector& out, RequestHead head, const ConntrackEntry& entr
   MessageBuilder message(out, message_type(IPCTNL_MSG_CT_NEW), request_flags(head, NLM_F_CREATE | NLM_F_EXCL),
                          head.sequence, netlink_family(entry.key.original));
   append_tuple(message, CTA_TUPLE_ORIG, entry.key.original);
-  append_tuple(message, CTA_TUPLE_REPLY, entry.key.original.inverse());
-  append_nat(message, entry);
+  const Tuple plain_reply = entry.key.original.inverse();
+  append_tuple(message, CTA_TUPLE_REPLY, plain_reply);
+  append_nat(message, entry, plain_reply);
   append_helper(message, entry);
   // EXPECTED is the kernel's to set, by the master conntrack.
   append_state(message, entry, be_liberal, status::kExpected | status::kDying);

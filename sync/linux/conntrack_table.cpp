@@ -79,7 +79,14 @@ struct ConntrackTable::Batch {
 };
 
 ConntrackTable::ConntrackTable(NetlinkSocket inject, NetlinkSocket dump)
-    : inject_(std::move(inject)), dump_(std::move(dump)), receive_buffer_(kReceiveBytes) {}
+    : inject_(std::move(inject)),
+      dump_(std::move(dump)),
+      batch_(std::make_unique<Batch>()),
+      receive_buffer_(kReceiveBytes) {}
+
+ConntrackTable::ConntrackTable(ConntrackTable&&) noexcept = default;
+ConntrackTable& ConntrackTable::operator=(ConntrackTable&&) noexcept = default;
+ConntrackTable::~ConntrackTable() = default;
 
 Result<ConntrackTable> ConntrackTable::open(int answer_buffer_bytes) {
   auto inject = NetlinkSocket::open(
@@ -95,7 +102,7 @@ Result<ConntrackTable> ConntrackTable::open(int answer_buffer_bytes) {
 
 Result<std::vector<Refusal>> ConntrackTable::apply(std::span<const Operation> operations) {
   std::vector<Refusal> refusals;
-  Batch batch;
+  Batch& batch = *batch_;
   while (!operations.empty()) {
     batch.clear(sequence_ + 1);
     const std::size_t count = std::min(operations.size(), kMessagesPerSend);

@@ -5,31 +5,18 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <vector>
 
 #include "appliance/base/netlink_socket.hpp"
 #include "appliance/base/result.hpp"
+#include "sync/kernel_table.hpp"
 #include "sync/observation.hpp"
 
 namespace ftfw::sync {
 
-// The refusal's error when the kernel's answers were lost: whether the operation was done is not known. The
-// kernel itself never answers an operation with it.
-inline constexpr int kResultUnknown = ENOBUFS;
-
-struct DumpPiece {
-  enum class Progress : std::uint8_t {
-    more,         // call again
-    finished,     // this was the last piece
-    interrupted,  // the table changed under the dump (NLM_F_DUMP_INTR): begin again
-  };
-  Progress progress = Progress::more;
-  std::vector<ConntrackEntry> entries;
-  std::vector<Expectation> expectations;  // after all entries
-};
-
-class ConntrackTable {
+class ConntrackTable final : public KernelTable {
  public:
   struct Counters {
     std::uint64_t messages_sent = 0;
@@ -43,18 +30,22 @@ class ConntrackTable {
   // has room for one that fails as a whole, many times over.
   static Result<ConntrackTable> open(int answer_buffer_bytes = 4 << 20);
 
+  ConntrackTable(ConntrackTable&& other) noexcept;
+  ConntrackTable& operator=(ConntrackTable&& other) noexcept;
+  ~ConntrackTable() override;
+
   // The sender of these changes in ctnetlink's events (nlmsg_pid): what Capture filters out.
   std::uint32_t port_id() const { return inject_.port_id(); }
 
   // In this order. The answer names what was refused; everything else is in the kernel. An error
   // (Blame::kernel) means that the socket itself failed, and nothing is known about these operations.
-  Result<std::vector<Refusal>> apply(std::span<const Operation> operations);
+  Result<std::vector<Refusal>> apply(std::span<const Operation> operations) override;
 
   // All entries, then all expectations, in pieces of at most one datagram (32 KiB, about 100 entries), each
   // of which costs one system call that does not wait. A dump under way is dropped. An entry may come twice
   // if the table is resized meanwhile.
-  Status begin_dump();
-  Result<DumpPiece> next_dump_piece();
+  Status begin_dump() override;
+  Result<DumpPiece> next_dump_piece() override;
   bool dumping() const { return phase_ != Phase::idle; }
   // Readable while a dump has more to give.
   int dump_fd() const { return dump_.fd(); }
@@ -73,6 +64,7 @@ class ConntrackTable {
 
   NetlinkSocket inject_;
   NetlinkSocket dump_;
+  std::unique_ptr<Batch> batch_;  // its memory is used again
   Phase phase_ = Phase::idle;
   std::uint32_t sequence_ = 0;
   std::uint32_t dump_sequence_ = 0;

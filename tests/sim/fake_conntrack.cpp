@@ -98,11 +98,7 @@ int FakeConntrack::update(const ConntrackEntry& entry, bool be_liberal) {
     if ((changed & kFixed) != 0 || (changed & kOnlySet & ~*entry.status) != 0) return EBUSY;
     known.status = *known.status | (*entry.status & ~kUnchangeable);
   }
-  if (entry.tcp) {
-    const auto before = known.tcp;
-    known.tcp = entry.tcp;
-    if (before && entry.tcp->state == TcpState::none) known.tcp->state = before->state;
-  }
+  if (entry.tcp && (entry.tcp->state != TcpState::none || !known.tcp)) known.tcp = entry.tcp;
   if (entry.sctp) known.sctp = entry.sctp;
   if (entry.dccp) known.dccp = entry.dccp;
   if (entry.mark) known.mark = entry.mark;
@@ -150,6 +146,18 @@ FakeConntrack::Piece FakeConntrack::dump(Cursor& cursor, std::size_t most) const
   for (const auto& [key, expectation] : expectations_) piece.expectations.push_back(expectation);
   piece.last = true;
   return piece;
+}
+
+Status FakeKernelTable::begin_dump() {
+  cursor_ = {};
+  return {};
+}
+
+Result<DumpPiece> FakeKernelTable::next_dump_piece() {
+  FakeConntrack::Piece piece = conntrack_.dump(cursor_, entries_in_piece);
+  return DumpPiece{.progress = piece.last ? DumpPiece::Progress::finished : DumpPiece::Progress::more,
+                   .entries = std::move(piece.entries),
+                   .expectations = std::move(piece.expectations)};
 }
 
 bool FakeConntrack::traffic_creates(ConntrackEntry entry) {

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "sync/hash.hpp"
+#include "sync/kernel_table.hpp"
 #include "sync/observation.hpp"
 
 namespace ftfw::sim {
@@ -71,6 +72,27 @@ class FakeConntrack {
   std::map<std::pair<std::uint64_t, sync::EntryKey>, Stored> entries_;
   std::map<sync::EntryKey, sync::EntryKey> tuples_;  // both directions of every entry -> its key
   std::map<sync::ExpectationKey, sync::Expectation> expectations_;
+};
+
+// It as what FlowTables writes to and reads.
+class FakeKernelTable final : public sync::KernelTable {
+ public:
+  FakeKernelTable(FakeConntrack& conntrack, std::size_t in_piece)
+      : entries_in_piece(in_piece), conntrack_(conntrack) {}
+
+  Result<std::vector<sync::Refusal>> apply(std::span<const sync::Operation> operations) override {
+    if (broken) return fail(Blame::kernel, "the socket is broken");
+    return conntrack_.apply(operations);
+  }
+  Status begin_dump() override;
+  Result<sync::DumpPiece> next_dump_piece() override;
+
+  bool broken = false;
+  std::size_t entries_in_piece = 0;
+
+ private:
+  FakeConntrack& conntrack_;
+  FakeConntrack::Cursor cursor_;
 };
 
 }  // namespace ftfw::sim

@@ -10,7 +10,7 @@ namespace ftfw::sim {
 namespace {
 
 constexpr Duration kThreadHop = 20us;  // a mailbox between two threads
-constexpr std::size_t kDumpPiece = 64;
+constexpr Duration kLongestBatch = 2ms;
 
 vrrp::Settings election_settings(const config::Config& config, std::size_t index) {
   return vrrp::make_settings(config, config.nodes[index], vrrp::RoleLimit::automatic);
@@ -39,14 +39,16 @@ void Node::listen_to_kernel() {
 
 void Node::start() {
   ++incarnation_;
+  work_at_.reset();
   stalled_ = false;
   held_back_.clear();
   started_at_ = queue_.now();
   machine_.rules = Rules::closed;  // a start closes first
   captured_.clear();
   const vrrp::Settings election = election_settings(config_, index_);
-  process_ = std::make_unique<SimulatedProcess>(election, failover::replication_settings(config_, index_, {}),
-                                                random_() | 1, failover::coordinator_settings(election, !config_.group.routes.empty()));
+  process_ = std::make_unique<SimulatedProcess>(
+      election, failover::replication_settings(config_, index_, {}), random_() | 1,
+      failover::coordinator_settings(election, config_), machine_.conntrack);
   process_->replication.become_replica(queue_.now());
   for (std::size_t leg = 0; leg < legs_up_.size(); ++leg) {
     process_->election.on_link(queue_.now(), leg, legs_up_[leg], leg_address(leg, index_));
@@ -151,6 +153,7 @@ void Node::pump() {
     for (const sync::Output& output : process_->replication.take_outputs()) again = true, carry_out(output);
   }
   pumping_ = false;
+  work_on_tables();
   tell_group_state();
   capture_kernel_events();
   arm_timer();
@@ -215,6 +218,7 @@ void Node::carry_out(const failover::Output& output) {
           announce();
         } else if constexpr (std::is_same_v<What, failover::RaiseEpoch>) {
           process_->replication.become_source(queue_.now(), what.epoch);
+          process_->tables.become_source(queue_.now());
         } else if constexpr (std::is_same_v<What, failover::ResumeClaims>) {
           later(kThreadHop, [this](SimulatedProcess& process) { process.election.reclaim(queue_.now()); });
         } else if constexpr (std::is_same_v<What, failover::ReadyToExit>) {
@@ -238,12 +242,12 @@ void Node::carry_out(const sync::Output& output) {
         if constexpr (std::is_same_v<What, sync::SendFrame>) {
           if (process_->channel_up) wires_.dedicated->send(what.bytes);
         } else if constexpr (std::is_same_v<What, sync::StartDump>) {
-          dump(what.dump, {});
+          if (!process_->tables.begin_dump(what.purpose)) on_change("no dump");
+          dump(what.dump);
         } else if constexpr (std::is_same_v<What, sync::Apply>) {
           later(between(random_, 50us, 500us),
                 [this, operations = what.operations](SimulatedProcess& process) {
-                  const std::vector<sync::Refusal> refusals = machine_.conntrack.apply(operations);
-                  process.replication.on_applied(queue_.now(), refusals);
+                  process.replication.on_applied(queue_.now(), *process.tables.apply(operations));
                 });
         } else if constexpr (std::is_same_v<What, sync::PeerChanged>) {
           if (std::exchange(process_->peer_alive, what.peer.alive) != what.peer.alive) {
@@ -259,10 +263,7 @@ void Node::carry_out(const sync::Output& output) {
             process.election.set_in_sync(queue_.now(), in_sync);
           });
         } else if constexpr (std::is_same_v<What, sync::CommitFinished>) {
-          later(kThreadHop, [this, what](SimulatedProcess& process) {
-            process.coordinator.on_step_finished(
-                queue_.now(), {.plan = what.plan, .step = failover::Step::commit, .ok = what.complete});
-          });
+          process_->tables.commit(queue_.now(), what);
         } else {
           static_assert(std::is_same_v<What, sync::Notice>);
           on_change(what.text);
@@ -311,9 +312,11 @@ void Node::apply_step(failover::Step step, std::uint64_t epoch) {
       break;
     case Step::become_source:
       process_->replication.become_source(queue_.now(), epoch);
+      process_->tables.become_source(queue_.now());
       break;
     case Step::become_replica:
       process_->replication.become_replica(queue_.now());
+      process_->tables.become_replica(queue_.now());
       break;
     case Step::release_claim:
       process_->election.release(queue_.now());
@@ -364,15 +367,61 @@ void Node::tell_group_state() {
 }
 
 // The dump goes on while the table changes; a piece holds what is there when it is read.
-void Node::dump(std::uint64_t id, FakeConntrack::Cursor cursor) {
-  later(between(random_, 50us, 300us), [this, id, cursor](SimulatedProcess& process) mutable {
-    const FakeConntrack::Piece piece = machine_.conntrack.dump(cursor, kDumpPiece);
-    process.replication.on_dump(queue_.now(), id, piece.entries, piece.expectations);
-    if (piece.last)
-      process.replication.on_dump_end(queue_.now(), id, true);
+void Node::dump(std::uint64_t id) {
+  later(between(random_, 50us, 300us), [this, id](SimulatedProcess& process) {
+    const auto piece = process.tables.next_dump_piece();
+    process.replication.on_dump(queue_.now(), id, piece->entries, piece->expectations);
+    if (piece->progress == sync::DumpPiece::Progress::more)
+      dump(id);
     else
-      dump(id, cursor);
+      process.replication.on_dump_end(queue_.now(), id,
+                                      piece->progress == sync::DumpPiece::Progress::finished);
   });
+}
+
+// A batch, or a piece, at a time: each takes what it takes a kernel.
+void Node::work_on_tables() {
+  const bool mirrors = process_->replication.mirrors_source();
+  if (const auto finished = process_->tables.take_finished()) {
+    later(kThreadHop, [this, finished](SimulatedProcess& process) {
+      process.coordinator.on_step_finished(
+          queue_.now(), {.plan = finished->plan, .step = failover::Step::commit, .ok = finished->complete});
+    });
+  }
+  for (const std::string& text : process_->tables.take_troubles()) on_change(text);
+  const auto due = process_->tables.next_deadline(mirrors);
+  if (!due || (work_at_ && *work_at_ <= std::max(*due, queue_.now() + kLongestBatch))) return;
+  const Instant at = std::max(*due, queue_.now() + between(random_, 200us, kLongestBatch));
+  work_at_ = at;
+  later(at - queue_.now(), [this, at](SimulatedProcess& process) {
+    if (work_at_ != at) return;  // something more urgent came up since
+    work_at_.reset();
+    process.tables.step(queue_.now(), process.replication.mirrors_source());
+  });
+}
+
+std::optional<sync::ConntrackEntry> Node::held(const sync::EntryKey& key) const {
+  if (process_) {
+    if (auto cached = process_->tables.cache().entry(key)) return cached;
+  }
+  const FakeConntrack::Stored* stored = machine_.conntrack.find(key);
+  return stored == nullptr ? std::nullopt : std::optional(stored->entry);
+}
+
+std::vector<sync::ConntrackEntry> Node::all_held() const {
+  std::vector<sync::ConntrackEntry> all;
+  if (process_) {
+    const sync::FlowCache& cache = process_->tables.cache();
+    sync::FlowCache::Cursor cursor = cache.begin();
+    for (sync::DumpPiece piece; piece.progress == sync::DumpPiece::Progress::more;) {
+      piece = cache.read(cursor, SimulatedProcess::kDumpPiece);
+      all.insert(all.end(), piece.entries.begin(), piece.entries.end());
+    }
+  }
+  for (const auto& [place, stored] : machine_.conntrack.entries()) {
+    if (!process_ || !process_->tables.cache().contains(place.second)) all.push_back(stored.entry);
+  }
+  return all;
 }
 
 // What changed in the kernel, except by our own injections, reaches the engine a little later and in order.

@@ -15,6 +15,7 @@
 #include "appliance/failover/coordinator.hpp"
 #include "config/model.hpp"
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
 #include "tests/sim/event_queue.hpp"
 #include "tests/sim/fake_conntrack.hpp"
 #include "tests/sim/network.hpp"
@@ -32,12 +33,20 @@ struct Machine {
 };
 
 struct SimulatedProcess {
-  SimulatedProcess(const vrrp::Settings& settings, sync::Settings replicated, std::uint64_t instance,
-                   failover::Coordinator::Settings plans)
-      : election(settings), replication(std::move(replicated), instance), coordinator(std::move(plans)) {}
+  SimulatedProcess(const vrrp::Settings& settings, const sync::Settings& replicated, std::uint64_t instance,
+                   failover::Coordinator::Settings plans, FakeConntrack& conntrack)
+      : election(settings),
+        replication(replicated, instance),
+        kernel(conntrack, kDumpPiece),
+        tables(kernel, replicated),
+        coordinator(std::move(plans)) {}
+
+  static constexpr std::size_t kDumpPiece = 64;
 
   vrrp::Engine election;
   sync::Engine replication;
+  FakeKernelTable kernel;
+  sync::FlowTables tables;
   failover::Coordinator coordinator;
   bool lease_held = false;
   Instant lease_renewed{};
@@ -83,6 +92,10 @@ class Node {
   bool running() const { return process_ != nullptr; }
   bool stalled() const { return stalled_; }
   bool leg_up(std::size_t leg) const { return legs_up_.at(leg); }
+  // In the kernel, or as replica with a cache in that.
+  std::optional<sync::ConntrackEntry> held(const sync::EntryKey& key) const;
+  std::vector<sync::ConntrackEntry> all_held() const;
+  bool caches() const { return config_.replication.standby == config::StandbyMode::cache; }
   Machine& machine() { return machine_; }
   const Machine& machine() const { return machine_; }
   const SimulatedProcess* process() const { return process_.get(); }
@@ -107,7 +120,8 @@ class Node {
   void apply_step(failover::Step step, std::uint64_t epoch);
   void announce();
   Duration lease_time() const;
-  void dump(std::uint64_t id, FakeConntrack::Cursor cursor);
+  void dump(std::uint64_t id);
+  void work_on_tables();
   void listen_to_kernel();
   void tell_group_state();
   void keep_lease();  // every second
@@ -121,6 +135,7 @@ class Node {
   Machine machine_;
   std::unique_ptr<SimulatedProcess> process_;
   std::uint64_t incarnation_ = 0;
+  std::optional<Instant> work_at_;  // of the tables
   Instant started_at_{};
   bool stalled_ = false;
   std::deque<Input> held_back_;  // while stalled

@@ -101,12 +101,16 @@ bool packet_passes(FakeConntrack& table, const sync::EntryKey& key) {
 
 }  // namespace
 
-World::World(std::uint64_t seed) : random_(seed) {
+World::World(std::uint64_t seed, unsigned mode) : random_(seed) {
   config::Config config = reference_pair();
   draw_travel(seed, config.replication);
   minimum_age_ = config.replication.minimum_age;
   if (!config.replication.excluded_networks.empty()) excluded_ = config.replication.excluded_networks.front();
-  for (std::size_t i = 0; i < 2; ++i) nodes_.push_back(std::make_unique<Node>(queue_, random_, config, i));
+  for (std::size_t i = 0; i < 2; ++i) {
+    const bool caches = (mode >> i & 1U) != 0;
+    config.replication.standby = caches ? config::StandbyMode::cache : config::StandbyMode::kernel;
+    nodes_.push_back(std::make_unique<Node>(queue_, random_, config, i));
+  }
   for (std::size_t i = 0; i < 2 * kLegs; ++i) legs_.push_back(std::make_unique<Path>(queue_, random_));
   for (std::size_t i = 0; i < 2; ++i) dedicated_.push_back(std::make_unique<Path>(queue_, random_));
   for (std::size_t from = 0; from < 2; ++from) {
@@ -265,8 +269,8 @@ void World::lose_events(std::size_t node, std::size_t count) {
 void World::note_failure(std::size_t node) {
   const bool was_quiet = queue_.now() - last_fault_ > kQuietTime && primary() == node;
   last_fault_ = queue_.now();
-  const FakeConntrack& failing = nodes_.at(node)->machine().conntrack;
-  const FakeConntrack& standby = nodes_.at(1 - node)->machine().conntrack;
+  const Node& failing = *nodes_.at(node);
+  const Node& standby = *nodes_.at(1 - node);
   // A standby that is itself gone, late, without a leg or in the middle of learning promises nothing.
   const SimulatedProcess* process = nodes_.at(1 - node)->process();
   const bool standby_serves = process != nullptr && !nodes_.at(1 - node)->stalled() &&
@@ -277,14 +281,14 @@ void World::note_failure(std::size_t node) {
     living.insert(flow.entry.key);
     // One that a stalled process never told about may stand on the standby alone: it is lost already.
     flow.on_standby_at_failure =
-        standby_serves && standby.find(flow.entry.key) != nullptr && failing.find(flow.entry.key) != nullptr;
+        standby_serves && standby.held(flow.entry.key) && failing.held(flow.entry.key);
     if (was_quiet && flow.replicated && !flow.on_standby_at_failure &&
         queue_.now() - flow.created > kReplicationLimit + minimum_age_) {
       violated(fmt::format("flow {} was not on the standby when the primary failed", number));
     }
   }
-  for (const auto& [place, stored] : standby.entries()) {
-    const sync::EntryKey& key = place.second;
+  for (const sync::ConntrackEntry& entry : standby.all_held()) {
+    const sync::EntryKey& key = entry.key;
     if (living.contains(key) || excluded(key) || !excused_.insert(key).second) continue;
     const auto closed = closed_.find(key);
     if (was_quiet && closed != closed_.end() && queue_.now() - closed->second > kReplicationLimit) {
@@ -473,7 +477,7 @@ std::string World::table_difference() const {
   for (const auto& [number, flow] : flows_) living.insert(flow.entry.key);
   const std::size_t at = *primary();
   const FakeConntrack& mine = nodes_[at]->machine().conntrack;
-  const FakeConntrack& theirs = nodes_[1 - at]->machine().conntrack;
+  const Node& theirs = *nodes_[1 - at];
   for (const auto& [place, stored] : mine.entries()) {
     const sync::EntryKey& key = place.second;
     if (!living.contains(key) && !excluded(key) && !excused_.contains(key)) {
@@ -487,20 +491,23 @@ std::string World::table_difference() const {
     }
   }
   if (!nodes_[1 - at]->running()) return "";
-  for (const auto& [place, stored] : theirs.entries()) {
-    if (mine.find(place.second) == nullptr && !excluded(place.second)) {
-      return "a flow stands on the standby only: " + place.second.original.to_string();
+  for (const sync::ConntrackEntry& entry : theirs.all_held()) {
+    if (mine.find(entry.key) == nullptr && !excluded(entry.key)) {
+      return "a flow stands on the standby only: " + entry.key.original.to_string();
     }
+  }
+  for (const auto& [place, stored] : theirs.machine().conntrack.entries()) {
+    if (theirs.caches() && !excluded(place.second)) return "a standby with a cache has flows in its kernel";
   }
   for (const auto& [place, stored] : mine.entries()) {
     if (excluded(place.second)) continue;
-    const FakeConntrack::Stored* copy = theirs.find(place.second);
-    if (copy == nullptr) return "a flow is missing on the standby: " + place.second.original.to_string();
-    if (copy->entry.tcp->state != stored.entry.tcp->state || copy->entry.reply != stored.entry.reply ||
-        copy->entry.mark.value_or(0) != stored.entry.mark.value_or(0)) {
+    const auto copy = theirs.held(place.second);
+    if (!copy) return "a flow is missing on the standby: " + place.second.original.to_string();
+    if (copy->tcp->state != stored.entry.tcp->state || copy->reply != stored.entry.reply ||
+        copy->mark.value_or(0) != stored.entry.mark.value_or(0)) {
       return fmt::format("a flow differs on the standby: {} mark {} there {}",
                          place.second.original.to_string(), stored.entry.mark.value_or(0),
-                         copy->entry.mark.value_or(0));
+                         copy->mark.value_or(0));
     }
   }
   return "";

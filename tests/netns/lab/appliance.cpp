@@ -99,9 +99,10 @@ std::string vrrp_section(const ApplianceSettings& settings) {
   return text;
 }
 
-std::string replication_section(const fs::path& key) {
+std::string replication_section(const ApplianceSettings& settings, const fs::path& key) {
   return "[replication]\ninterface = \"eth2\"\nport = 3780\nkey_file = \"" + key.string() +
-         "\"\nstandby = \"kernel\"\nprotocols = [\"tcp\", \"sctp\", \"dccp\"]\nexpectations = true\n";
+         "\"\nstandby = \"" + settings.standby +
+         "\"\nprotocols = [\"tcp\", \"sctp\", \"dccp\"]\nexpectations = true\n";
 }
 
 // This program stands in tests/netns of the build directory.
@@ -130,8 +131,8 @@ fs::path write_configuration(Lab& lab, const ApplianceSettings& settings) {
   std::string digits;
   for (int i = 0; i < 64; ++i) digits += "0123456789abcdef"[(i * 7 + 3) % 16];
   write_file(key, digits + "\n");
-  write_file(file, "schema = 1\n\n" + vrrp_section(settings) + kNodesAndRouters + replication_section(key) +
-                       kFirewall);
+  write_file(file, "schema = 1\n\n" + vrrp_section(settings) + kNodesAndRouters +
+                       replication_section(settings, key) + kFirewall);
   return file;
 }
 
@@ -242,6 +243,16 @@ std::uint32_t Appliance::seconds_left() {
     return found == addresses.end() ? 0U : found->second;
   };
   return std::min(left(inside, kInsideVirtualAddress), left(outside, kOutsideVirtualAddress));
+}
+
+std::optional<Standing> Appliance::standing() {
+  const Outcome asked = lab_.run(
+      node_, {control_program().string(), "--socket", control_socket().string(), "status", "--json"});
+  static constexpr std::string_view kEntries = "\"entries\":";
+  const std::size_t entries = asked.output.find(kEntries);
+  if (entries == std::string::npos) return std::nullopt;
+  return Standing{.in_sync = asked.output.find("holds what the source holds") != std::string::npos,
+                  .entries = std::strtoull(asked.output.c_str() + entries + kEntries.size(), nullptr, 10)};
 }
 
 std::string Appliance::log() const {

@@ -15,6 +15,7 @@ namespace ftfw::lab {
 struct ApplianceSettings {
   int vrrp_version = 3;
   std::string advertisement_interval = "100ms";
+  std::string standby = "kernel";  // or "cache"
 };
 
 // Master_Down_Interval of a backup with priority 80: three intervals and the skew (RFC 9568 section 6.1).
@@ -44,6 +45,12 @@ std::optional<Timeline> parse_timeline(const std::string& log);
 
 enum class Holding { none, some, all };
 
+// What a standby says of its flows.
+struct Standing {
+  bool in_sync = false;
+  std::size_t entries = 0;  // flows and expectations
+};
+
 class Appliance {
  public:
   Appliance(Lab& lab, Node node, std::filesystem::path configuration);
@@ -70,6 +77,9 @@ class Appliance {
   Holding holding();
   // The shortest time for which the kernel will keep the virtual addresses by itself; 0 when it has none.
   std::uint32_t seconds_left();
+
+  // Asked of the daemon; nothing if it does not answer.
+  std::optional<Standing> standing();
 
   // Since the last start().
   std::string log() const;

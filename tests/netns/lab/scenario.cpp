@@ -31,8 +31,11 @@ std::string of(const Traffic::Tally& tally) {
 
 Scenario::Scenario(const ScenarioSettings& settings) : settings_(settings) {
   const auto configuration = write_configuration(lab_, {});
-  fw_1_ = std::make_unique<Appliance>(lab_, Node::fw_1, configuration);
-  fw_2_ = std::make_unique<Appliance>(lab_, Node::fw_2, configuration);
+  const auto of_node = [&](bool cache) {
+    return cache ? edited(lab_, configuration, "standby = \"kernel\"", "standby = \"cache\"") : configuration;
+  };
+  fw_1_ = std::make_unique<Appliance>(lab_, Node::fw_1, of_node(settings_.cache_1));
+  fw_2_ = std::make_unique<Appliance>(lab_, Node::fw_2, of_node(settings_.cache_2));
   services_ = std::make_unique<Services>(lab_);
   try {
     set_up();
@@ -165,7 +168,29 @@ void Scenario::expect_ftp(const std::string& what) {
   }
 }
 
+void Scenario::expect_mirrored(Node standby) {
+  std::string last;
+  const bool mirrored = wait_until(
+      kEqualTables,
+      [&] {
+        const FlowTable here = replicated_flows(lab_, other_firewall(standby));
+        const FlowTable there = replicated_flows(lab_, standby);
+        const auto standing = appliance(standby).standing();
+        const std::size_t wanted = here.flows.size() + here.expectations.size();
+        last = fmt::format("{} flows on the primary; {} says {}, in sync {}, and has {} in its kernel",
+                           wanted, name_of(standby), standing ? standing->entries : 0,
+                           standing && standing->in_sync, there.flows.size());
+        return standing && standing->in_sync && standing->entries == wanted &&
+               here.flows.size() >= settings_.flows + kEchoes && there.flows.empty() &&
+               there.expectations.empty();
+      },
+      100ms);
+  expect(mirrored, "the standby holds the primary's flows in its cache: " + last);
+}
+
 void Scenario::expect_equal_tables() {
+  const Node standby = fw_1_->holding() == Holding::all ? Node::fw_2 : Node::fw_1;
+  if (caches(standby)) return expect_mirrored(standby);
   const std::size_t at_least = settings_.flows + kEchoes;
   const std::string differences = wait_equal(lab_, at_least, kEqualTables);
   expect(differences.empty(), "both firewalls hold the same flows (first is fw-1):\n" + differences);

@@ -22,6 +22,8 @@ struct ScenarioSettings {
   std::size_t flows = 0;  // made on the primary, beside the live connections
   bool standby = true;    // fw-2 runs too
   bool print = true;      // a line of figures for each expect_everything_lives()
+  bool cache_1 = false;   // fw-1 keeps what it stands by for out of its kernel
+  bool cache_2 = false;
 };
 
 class Scenario {
@@ -62,7 +64,8 @@ class Scenario {
   // primary, the FTP transfer comes to its end and the session goes on. Prints the line of figures, named
   // `what`.
   void expect_everything_lives(Node primary, const std::string& what);
-  // Both tables hold the same, and more than nothing.
+  // Both tables hold the same, and more than nothing. A standby with a cache is asked: in sync with as many
+  // as the primary's kernel holds, and none of them in its own.
   void expect_equal_tables();
 
   void expect(bool condition, const std::string& what);
@@ -73,6 +76,8 @@ class Scenario {
 
  private:
   void set_up();
+  bool caches(Node firewall) const { return firewall == Node::fw_1 ? settings_.cache_1 : settings_.cache_2; }
+  void expect_mirrored(Node standby);
   void show_logs();
   void expect_closed(Node primary, const std::vector<std::uint16_t>& ports, const std::string& how);
   void expect_ftp(const std::string& what);

@@ -146,6 +146,15 @@ TEST_CASE("what travels, and how fast, is read") {
   CHECK(replication.repair_entries_per_second == 100);
 }
 
+TEST_CASE("the standby may hold the flows in a cache") {
+  std::string source = reference_text();
+  const std::string kernel = "standby = \"kernel\"";
+  source.replace(source.find(kernel), kernel.size(), "standby = \"cache\"");
+  const Loaded loaded = load(source);
+  REQUIRE(loaded.config.has_value());
+  CHECK(loaded.config->replication.standby == StandbyMode::cache);
+}
+
 TEST_CASE("further links, a next key and the event buffer are read") {
   std::string source = reference_text();
   const std::string before = "[replication]\n";

@@ -97,7 +97,7 @@ TEST_CASE("a new source never obeys the old one") {
   CHECK(pair.nodes[0].peer.role == Role::source);
   CHECK(pair.nodes[0].peer.source_epoch == 2);
   // The old one steps down: what only it had goes.
-  pair.nodes[0].engine->become_replica(pair.now);
+  pair.become_replica(0);
   pair.run(3s);
   CHECK_FALSE(holds(pair, 0, udp_flow()));
   CHECK(pair.difference(1, 0) == "");

@@ -18,7 +18,7 @@ constexpr std::uint32_t kParked = 86'400;
 
 struct Bench {
   Counters counters;
-  Injector injector{kParked, counters};
+  Injector injector{kParked, false, counters};
   sim::FakeConntrack kernel;
   std::vector<Mark> marks;
   std::vector<Operation> last;
@@ -131,6 +131,27 @@ TEST_CASE("a related entry whose master is absent goes in without it, and with i
   bench.injector.push(Upsert{.entry = related});
   bench.run();
   CHECK((*bench.stored(related.key).status & status::kExpected) != 0);
+}
+
+TEST_CASE("a related entry with another master than the one that is there replaces it") {
+  Bench bench;
+  const ConntrackEntry first = tcp_flow(1);
+  const ConntrackEntry second = tcp_flow(2);
+  ConntrackEntry related = related_flow(first);
+  for (const ConntrackEntry& entry : {first, second, related}) bench.injector.push(Upsert{.entry = entry});
+  bench.run();
+  related.master = second.key.original;
+  bench.injector.push(Upsert{.entry = related});
+  bench.run();
+  CHECK(bench.kernel.find(related.key)->entry.master == second.key.original);
+  CHECK(bench.counters.replaced == 1);
+  // An update that names none is about the one that is there.
+  related.master.reset();
+  related.tcp->state = TcpState::syn_recv;
+  bench.injector.push(Upsert{.entry = related});
+  bench.run();
+  CHECK(bench.counters.replaced == 1);
+  CHECK(bench.kernel.find(related.key)->entry.tcp->state == TcpState::syn_recv);
 }
 
 TEST_CASE("a related entry waits for a master that is tried again in the same batch") {

@@ -73,6 +73,24 @@ TEST_CASE("own injections never arrive, conntracks and expectations alike") {
   CHECK(std::get<ExpectationEvent>(events[1]).change == Change::destroyed);
 }
 
+TEST_CASE("while nobody wants events none are made, and after that they arrive again") {
+  NetworkNamespace space;
+  if (!space) return;
+  ConntrackTable other = open_table();
+  Capture capture = open_capture({});
+  auto events = capture.make_switch();
+  REQUIRE(events.has_value());
+  REQUIRE(events->listen(false).has_value());
+  REQUIRE(create(other, tcp_entry(1)) == 0);
+  CHECK(all_events(capture).empty());
+  REQUIRE(events->listen(true).has_value());
+  REQUIRE(create(other, tcp_entry(2)) == 0);
+  const auto seen = all_events(capture);
+  REQUIRE(seen.size() == 1);
+  CHECK(conntrack(seen[0]).entry.key == tcp_entry(2).key);
+  CHECK(capture.counters().overruns == 0);
+}
+
 TEST_CASE("conntrack(8)'s changes arrive") {
   NetworkNamespace space;
   if (!space) return;

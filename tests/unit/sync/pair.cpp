@@ -28,7 +28,8 @@ ConntrackEntry comparable(ConntrackEntry entry, bool with_master) {
 
 }  // namespace
 
-Pair::Pair(std::uint64_t seed, Duration compare_interval, Options options) : random(seed) {
+Pair::Pair(std::uint64_t seed, Duration compare_interval, Options options, std::array<bool, 2> cache)
+    : random(seed) {
   Settings drawn;
   if (options == Options::drawn) draw(drawn);
   for (std::size_t i = 0; i < 2; ++i) {
@@ -38,6 +39,7 @@ Pair::Pair(std::uint64_t seed, Duration compare_interval, Options options) : ran
     node.settings.local_addresses = {address("192.168.100.100"), address("192.168.100.200"),
                                      address("192.168.0.100"), address("2001:db8:100::100")};
     node.settings.compare_interval = compare_interval;
+    node.settings.cache = cache.at(i);
     node.settings.minimum_age = drawn.minimum_age;
     node.settings.tcp_states = drawn.tcp_states;
     node.settings.excluded_networks = drawn.excluded_networks;
@@ -79,6 +81,7 @@ void Pair::draw(Settings& settings) {
 void Pair::start(std::size_t i) {
   Node& node = nodes[i];
   node.engine = std::make_unique<Engine>(node.settings, (next_instance_++ << 8) + 7);
+  node.tables = std::make_unique<FlowTables>(node.table, node.settings);
   node.engine->on_channel_up(now);
   node.channel_up = true;
   node.dump.reset();
@@ -95,6 +98,12 @@ void Pair::restart(std::size_t i) {
 
 void Pair::become_source(std::size_t i) {
   nodes[i].engine->become_source(now, ++epoch);
+  nodes[i].tables->become_source(now);
+}
+
+void Pair::become_replica(std::size_t i) {
+  nodes[i].engine->become_replica(now);
+  nodes[i].tables->become_replica(now);
 }
 
 void Pair::overrun(std::size_t i) {
@@ -142,17 +151,28 @@ void Pair::feed(std::size_t i) {
     node.engine->on_applied(now, applied.refusals);
   }
   if (node.dump && node.engine->ready_for_dump()) {
-    const auto piece = node.kernel.dump(node.dump->cursor,
-                                        1 + static_cast<std::size_t>(chance(static_cast<int>(dump_piece))));
-    const std::uint64_t id = node.dump->id;
-    node.engine->on_dump(now, id, piece.entries, piece.expectations);
-    if (piece.last) {
+    node.table.entries_in_piece = 1 + static_cast<std::size_t>(chance(static_cast<int>(dump_piece)));
+    const auto piece = node.tables->next_dump_piece();
+    const std::uint64_t id = *node.dump;
+    node.engine->on_dump(now, id, piece->entries, piece->expectations);
+    if (piece->progress != DumpPiece::Progress::more) {
       node.dump.reset();
-      node.engine->on_dump_end(now, id, chance(20) != 0 || !dumps_fail);
+      const bool finished = piece->progress == DumpPiece::Progress::finished;
+      node.engine->on_dump_end(now, id, finished && (chance(20) != 0 || !dumps_fail));
     }
   }
+  work(i);
   if (const auto deadline = node.engine->next_deadline(); deadline && *deadline <= now)
     node.engine->on_timer(now);
+}
+
+// What the tables do in the background: a batch, or a piece, in 1 ms.
+void Pair::work(std::size_t i) {
+  Node& node = nodes[i];
+  const bool mirrors = node.engine->mirrors_source();
+  const auto due = node.tables->next_deadline(mirrors);
+  if (due && *due <= now) node.tables->step(now, mirrors);
+  if (const auto finished = node.tables->take_finished()) node.committed = *finished;
 }
 
 void Pair::carry_out(std::size_t i) {
@@ -178,17 +198,18 @@ void Pair::obey(std::size_t i, Output output) {
     post(1 - i, frame->bytes);
   } else if (const auto* dump = std::get_if<StartDump>(&output)) {
     if (node.dump) node.complaints.emplace_back("two dumps at once");
-    node.dump = Node::Dump{.id = dump->dump};
+    node.dump = dump->dump;
+    if (!node.tables->begin_dump(dump->purpose)) node.complaints.emplace_back("no dump");
   } else if (const auto* apply = std::get_if<Apply>(&output)) {
     if (node.applying) node.complaints.emplace_back("two applies at once");
     node.applying = Node::Applying{.done_at = now + std::chrono::milliseconds(chance(3)),
-                                   .refusals = node.kernel.apply(apply->operations)};
+                                   .refusals = *node.tables->apply(apply->operations)};
   } else if (const auto* changed = std::get_if<PeerChanged>(&output)) {
     node.peer = changed->peer;
   } else if (const auto* sync = std::get_if<InSyncChanged>(&output)) {
     node.in_sync = sync->in_sync;
   } else if (const auto* finished = std::get_if<CommitFinished>(&output)) {
-    node.committed = *finished;
+    node.tables->commit(now, *finished);
   } else {
     ++node.notices;
   }
@@ -268,15 +289,43 @@ void Pair::traffic(std::size_t i) {
   }
 }
 
+std::map<EntryKey, sim::FakeConntrack::Stored> Pair::held(std::size_t i) const {
+  std::map<EntryKey, sim::FakeConntrack::Stored> all;
+  if (!nodes[i].settings.cache) {
+    for (const auto& [place, stored] : nodes[i].kernel.entries()) all.emplace(place.second, stored);
+    return all;
+  }
+  const FlowCache& cache = nodes[i].tables->cache();
+  FlowCache::Cursor cursor = cache.begin();
+  for (DumpPiece piece; piece.progress == DumpPiece::Progress::more;) {
+    piece = cache.read(cursor, 100);
+    for (const ConntrackEntry& entry : piece.entries) all[entry.key] = {.entry = entry, .liberal = true};
+  }
+  return all;
+}
+
+std::map<ExpectationKey, Expectation> Pair::expected(std::size_t i) const {
+  if (!nodes[i].settings.cache) return nodes[i].kernel.expectations();
+  std::map<ExpectationKey, Expectation> all;
+  FlowCache::Cursor cursor = nodes[i].tables->cache().begin();
+  for (DumpPiece piece; piece.progress == DumpPiece::Progress::more;) {
+    piece = nodes[i].tables->cache().read_expectations(cursor, 100);
+    for (const Expectation& expectation : piece.expectations) all[expectation.key] = expectation;
+  }
+  return all;
+}
+
 std::string Pair::difference(std::size_t source, std::size_t replica) const {
   const sim::FakeConntrack& here = nodes[source].kernel;
-  const sim::FakeConntrack& there = nodes[replica].kernel;
+  const auto there = held(replica);
+  const auto expected_there = expected(replica);
   const Filter filter(nodes[0].settings);
   for (const auto& [place, stored] : here.entries()) {
     if (!filter.covers(stored.entry) || !filter.travels(stored.entry)) continue;
-    const auto* copy = there.find(stored.entry.key);
+    const auto found = there.find(stored.entry.key);
     const std::string name = stored.entry.key.original.to_string();
-    if (copy == nullptr) return "missing: " + name;
+    if (found == there.end()) return "missing: " + name;
+    const auto* copy = &found->second;
     const auto* master =
         stored.entry.master ? here.find(EntryKey{.original = *stored.entry.master}) : nullptr;
     const bool with_master = master != nullptr && filter.travels(master->entry);
@@ -291,7 +340,7 @@ std::string Pair::difference(std::size_t source, std::size_t replica) const {
     if (a != b) return "differs: " + name;
     if (a.tcp && !copy->liberal) return "not liberal: " + name;
   }
-  for (const auto& [place, stored] : there.entries()) {
+  for (const auto& [key, stored] : there) {
     if (!filter.covers(stored.entry)) continue;
     const auto* original = here.find(stored.entry.key);
     if (original == nullptr || !filter.travels(original->entry)) {
@@ -303,9 +352,9 @@ std::string Pair::difference(std::size_t source, std::size_t replica) const {
     // One whose master does not travel has nothing to belong to.
     const auto* master = here.find(EntryKey{.original = expectation.master});
     if (master != nullptr && !filter.travels(master->entry)) continue;
-    if (!there.expectations().contains(key)) return "missing expectation: " + key.expected.to_string();
+    if (!expected_there.contains(key)) return "missing expectation: " + key.expected.to_string();
   }
-  for (const auto& [key, expectation] : there.expectations()) {
+  for (const auto& [key, expectation] : expected_there) {
     if (!filter.covers(expectation)) continue;
     if (!here.expectations().contains(key)) return "expectation still there: " + key.expected.to_string();
   }

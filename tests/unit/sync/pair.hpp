@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "sync/engine.hpp"
+#include "sync/flow_tables.hpp"
 #include "tests/sim/fake_conntrack.hpp"
 
 namespace ftfw::sync::test {
@@ -29,13 +30,11 @@ class Pair {
   struct Node {
     Settings settings;
     sim::FakeConntrack kernel;
+    sim::FakeKernelTable table{kernel, 1};
     std::unique_ptr<Engine> engine;
+    std::unique_ptr<FlowTables> tables;
     std::deque<std::pair<Instant, Event>> captured;  // with when the engine gets it
-    struct Dump {
-      std::uint64_t id = 0;
-      sim::FakeConntrack::Cursor cursor;
-    };
-    std::optional<Dump> dump;
+    std::optional<std::uint64_t> dump;
     struct Applying {
       Instant done_at;
       std::vector<Refusal> refusals;
@@ -52,7 +51,9 @@ class Pair {
 
   enum class Options : std::uint8_t { usual, drawn };  // of what travels
 
-  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, Options options = Options::usual);
+  // cache: which of the nodes have `standby = "cache"`.
+  explicit Pair(std::uint64_t seed, Duration compare_interval = 2s, Options options = Options::usual,
+                std::array<bool, 2> cache = {});
   Pair(const Pair&) = delete;
   Pair& operator=(const Pair&) = delete;
 
@@ -60,11 +61,15 @@ class Pair {
   void step();  // 1 ms
   void restart(std::size_t node);
   void become_source(std::size_t node);
+  void become_replica(std::size_t node);
   void overrun(std::size_t node);  // what is captured and not read yet is lost
   void commit(std::size_t node, std::uint64_t plan) { nodes[node].engine->commit(now, plan); }
   void traffic(std::size_t node);  // one random change by a packet or a timer
 
-  // Empty if the replica's kernel holds what the source's holds; otherwise the first difference.
+  // What the node holds as replica: in its cache, or in its kernel.
+  std::map<EntryKey, sim::FakeConntrack::Stored> held(std::size_t node) const;
+  std::map<ExpectationKey, Expectation> expected(std::size_t node) const;
+  // Empty if the replica what the source's kernel holds; otherwise the first difference.
   std::string difference(std::size_t source, std::size_t replica) const;
   int chance(int sides) { return static_cast<int>(std::uniform_int_distribution<>(0, sides - 1)(random)); }
 
@@ -87,6 +92,7 @@ class Pair {
   };
   void start(std::size_t node);
   void feed(std::size_t node);
+  void work(std::size_t node);
   void carry_out(std::size_t node);
   void obey(std::size_t node, Output output);
   void post(std::size_t to, const ByteVector& bytes);

@@ -215,7 +215,7 @@ TEST_CASE(
     for (std::size_t number = 0; number < 20; ++number) pair.lose_at_replica(number);
     pair.overrun(0);
     pair.run(std::chrono::milliseconds(later));
-    pair.nodes[0].engine->become_replica(pair.now);
+    pair.become_replica(0);
     pair.become_source(1);
     pair.run(3s);
     CHECK(pair.difference(1, 0) == "");
@@ -232,7 +232,7 @@ TEST_CASE("a former primary that becomes the standby is compared, and its own st
   for (std::size_t number = 0; number < 10; ++number) pair.nodes[1].kernel.destroy(numbered_flow(number).key);
   pair.network.cut = false;
   pair.run(300ms);
-  pair.nodes[0].engine->become_replica(pair.now);
+  pair.become_replica(0);
   pair.run(3s);
   CHECK(pair.difference(1, 0) == "");
   CHECK(pair.replica().full_sends == 0);

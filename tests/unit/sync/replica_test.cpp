@@ -16,7 +16,7 @@ struct Bench {
   Settings settings;
   Filter filter{settings};
   Counters counters;
-  Injector injector{86'400, counters};
+  Injector injector{86'400, false, counters};
   Replica replica{settings, filter, injector, counters};
   Bench() { replica.start(kStart); }
 };
