@@ -188,13 +188,15 @@ Result<std::uint32_t> Conversation::generation() {
 }
 
 Status Conversation::dump(std::uint16_t type, const std::string& table,
-                          const std::function<void(const nlmsghdr&)>& each) {
-  alignas(nlmsghdr) std::array<std::uint8_t, 512> request{};
+                          const std::function<void(const nlmsghdr&)>& each, const std::string& within) {
+  alignas(nlmsghdr) std::array<std::uint8_t, 768> request{};  // two names of 255 bytes
   const std::uint32_t sequence = sequence_++;
   nlmsghdr* header = ::nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(request.data()), type, NFPROTO_INET,
                                              NLM_F_DUMP, sequence);
   // NFTA_OBJ_TABLE, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE: all are 1.
   if (!table.empty()) ::mnl_attr_put_strz(header, NFTA_OBJ_TABLE, table.c_str());
+  // NFTA_RULE_CHAIN, NFTA_SET_ELEM_LIST_SET: both are 2.
+  if (!within.empty()) ::mnl_attr_put_strz(header, NFTA_RULE_CHAIN, within.c_str());
   if (const Status sent = socket_.send(ByteSpan(request).first(header->nlmsg_len)); !sent) return sent;
   int refused = 0;
   bool done = false;
