@@ -17,6 +17,7 @@
 #include "appliance/messages.hpp"
 #include "appliance/put_back.hpp"
 #include "appliance/replication_thread.hpp"
+#include "appliance/rules_keeper.hpp"
 #include "appliance/status.hpp"
 #include "appliance/step_runner.hpp"
 #include "appliance/tracked_files.hpp"
@@ -33,6 +34,7 @@ struct ApplianceParts {
   vrrp::Settings election;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
+  firewall::RulesetWatch rules_watch;
   Holdings holdings;
   vrrp::OwnWatch own_watch;
   vrrp::VirtualAddresses lease_addresses;
@@ -62,6 +64,10 @@ class Appliance {
   void read_lease();
   void read_files();
   void read_own_watch();
+  bool election_speaks() const;
+  void read_rules_watch();
+  void keep_rules(Instant now);
+  void tell(const RulesKeeper::Outcome& outcome);
   void put_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
@@ -114,6 +120,7 @@ class Appliance {
   failover::Coordinator coordinator_;
   PutBack put_back_;
   StepRunner steps_;
+  RulesKeeper rules_keeper_;
   VrrpThread vrrp_;
   LeaseThread lease_thread_;
   TrackedFiles files_;
