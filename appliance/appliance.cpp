@@ -1,6 +1,7 @@
 #include "appliance/appliance.hpp"
 
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <systemd/sd-daemon.h>
@@ -57,11 +58,13 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
       steps_({.election = election_,
               .ruleset = ruleset_,
               .loader = parts.loader,
+              .interrupted = [this] { return election_speaks(); },
               .holdings = holdings_,
               .announcer = announcer_,
               .lease = lease_,
               .to_vrrp = vrrp_orders_,
               .to_replication = replication_orders_}),
+      rules_keeper_(parts.loader, std::move(parts.rules_watch)),
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
       lease_thread_(lease_, std::move(parts.lease_addresses), holdings_.addresses(), from_lease_, liveness_),
       files_(parts.config.group.tracked_files, from_files_),
@@ -88,6 +91,7 @@ Status Appliance::open() {
   watch(from_files_.wake_fd(), &Appliance::read_files);
   watch(own_watch_.fd(), &Appliance::read_own_watch);
   watch(from_control_.wake_fd(), &Appliance::read_orders);
+  watch(rules_keeper_.fd(), &Appliance::read_rules_watch);
   return opened;
 }
 
@@ -112,8 +116,13 @@ void Appliance::run() {
     }
     while (!exit_) {
       const auto deadline = coordinator_.next_deadline();
-      loop_.run_once(deadline ? std::min(*deadline, next_housekeeping_) : next_housekeeping_);
+      const auto repair = rules_keeper_.next_deadline();
+      Instant wake = next_housekeeping_;
+      if (deadline) wake = std::min(wake, *deadline);
+      if (repair) wake = std::min(wake, *repair);
+      loop_.run_once(wake);
       const Instant now = monotonic_now();
+      if (repair && now >= *repair) keep_rules(now);
       liveness_.beat(ThreadName::failover, now);
       coordinator_.on_timer(now);
       carry_out_outputs();
@@ -222,6 +231,34 @@ std::optional<ControlAnswer> Appliance::on_order(std::uint64_t id, const Announc
   log::notice("asked to announce the virtual addresses");
   coordinator_.on_announce_again(monotonic_now());
   return ControlAnswer{.id = id, .done = true, .text = "announcing the virtual addresses\n"};
+}
+
+// A report waits: of a takeover, perhaps, which must not wait behind a load.
+bool Appliance::election_speaks() const {
+  pollfd waiting{.fd = from_vrrp_.wake_fd(), .events = POLLIN, .revents = 0};
+  return ::poll(&waiting, 1, 0) > 0;
+}
+
+void Appliance::read_rules_watch() {
+  keep_rules(monotonic_now());
+}
+
+// Also while a plan is under way: its steps are whole ones, and between them the firewall is what the last
+// one made it.
+void Appliance::keep_rules(Instant now) {
+  RulesKeeper::Outcome outcome;
+  rules_keeper_.look(ruleset_, outcome, now);
+  rules_keeper_.repair(ruleset_, steps_.stance(), [this] { return election_speaks(); }, outcome, now);
+  tell(outcome);
+}
+
+void Appliance::tell(const RulesKeeper::Outcome& outcome) {
+  for (const std::string& text : outcome.alarms) alarm(text);
+  if (outcome.foreign_changes + outcome.repairs == 0) return;
+  status_.with([&](StatusBoard& board) {
+    board.foreign_changes += outcome.foreign_changes;
+    board.repairs += outcome.repairs;
+  });
 }
 
 void Appliance::put_back() {
@@ -383,6 +420,12 @@ void Appliance::drain_vrrp() {
 void Appliance::run_step(const failover::RunStep& step) {
   drain_vrrp();  // the election may have changed its mind while the last step ran: a newer plan goes first
   if (!coordinator_.is_current(step)) return;
+  // What others did to the tables a moment ago must not be woken.
+  if (step.step == failover::Step::activate_rules) {
+    RulesKeeper::Outcome outcome;
+    rules_keeper_.look(ruleset_, outcome, monotonic_now());
+    tell(outcome);
+  }
   if (const auto result = steps_.run(step)) coordinator_.on_step_finished(monotonic_now(), *result);
 }
 
@@ -432,6 +475,7 @@ void Appliance::keep_house(Instant now) {
   });
   if (!coordinator_.plan_under_way()) mend(now);
   put_back();
+  keep_rules(now);
   watch_threads(now);
   watch_files(now);
 }

@@ -19,6 +19,7 @@
 #include "appliance/policy_book.hpp"
 #include "appliance/put_back.hpp"
 #include "appliance/replication_thread.hpp"
+#include "appliance/rules_keeper.hpp"
 #include "appliance/status.hpp"
 #include "appliance/step_runner.hpp"
 #include "appliance/tracked_files.hpp"
@@ -35,6 +36,7 @@ struct ApplianceParts {
   std::shared_ptr<const PolicyInForce> policy;
   firewall::Ruleset ruleset;
   firewall::Loader& loader;
+  firewall::RulesetWatch rules_watch;
   Holdings holdings;
   vrrp::OwnWatch own_watch;
   vrrp::VirtualAddresses lease_addresses;
@@ -66,6 +68,10 @@ class Appliance {
   void read_files();
   void read_own_watch();
   void read_orders();
+  bool election_speaks() const;
+  void read_rules_watch();
+  void keep_rules(Instant now);
+  void tell(const RulesKeeper::Outcome& outcome);
   void put_back();
   void on_report(const vrrp::StateChanged& change);
   void on_report(const vrrp::AnnounceAgain& again);
@@ -128,6 +134,7 @@ class Appliance {
   failover::Coordinator coordinator_;
   PutBack put_back_;
   StepRunner steps_;
+  RulesKeeper rules_keeper_;
   VrrpThread vrrp_;
   LeaseThread lease_thread_;
   TrackedFiles files_;

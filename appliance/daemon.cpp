@@ -319,6 +319,9 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
   // From here on nothing is forwarded until the election says so, also if this start fails further down.
   auto loader = firewall::Loader::open(firewall::build_guard(config));
   if (!loader) return refuse(loader.error());
+  // Before our first table, so that nothing that others do to it is missed.
+  auto rules_watch = firewall::RulesetWatch::open(loader->port_id());
+  if (!rules_watch) return refuse(rules_watch.error());
   if (const auto closed = loader->close(); !closed)
     return refuse(joined(closed.error(), options.config_path));
   auto firewall = prepare_firewall(config, options.config_path, std::move(*loader));
@@ -379,6 +382,7 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
                        .policy = std::move(policy),
                        .ruleset = std::move(firewall->ruleset),
                        .loader = firewall->loader,
+                       .rules_watch = std::move(*rules_watch),
                        .holdings = std::move(*holdings),
                        .own_watch = std::move(*own_watch),
                        .lease_addresses = std::move(*lease_addresses),

@@ -125,6 +125,9 @@ std::string render_text(const StatusBoard& board, Instant now, ProgressForm form
            : "not held");
   line("  rules        {}", board.rules);
   if (!board.routes.empty()) line("  routes       {}", fmt::join(board.routes, ", "));
+  if (board.foreign_changes > 0)
+    line("  changed      {} times by other programs, repaired {} times", board.foreign_changes,
+         board.repairs);
   if (board.put_back > 0)
     line("  put back     {} (addresses or routes that another program removed)", board.put_back);
   if (!board.vrrp.waits_for.empty()) line("  waits        {}", board.vrrp.waits_for);
@@ -188,6 +191,8 @@ std::string render_json(const StatusBoard& board, Instant now) {
   out["routes"] = board.routes;
   out["put_back"] = board.put_back;
   out["rules"] = board.rules;
+  out["foreign_changes"] = board.foreign_changes;
+  out["repairs"] = board.repairs;
   out["last_transition"] = board.last_transition;
   const ReplicationStatus& replication = board.replication;
   out["replication"] = {{"role", replication.source ? "source" : "replica"},

@@ -113,7 +113,9 @@ struct StatusBoard {
   std::uint64_t put_back = 0;  // addresses and routes that somebody else removed
   bool addresses_held = false;
   Duration lease{};
-  std::string rules;            // "asleep behind the guard", "active"
+  std::string rules;                  // "asleep behind the guard", "active"
+  std::uint64_t foreign_changes = 0;  // of our tables, by other programs
+  std::uint64_t repairs = 0;
   std::string last_transition;  // the timeline's text
   VrrpStatus vrrp;
   ReplicationStatus replication;

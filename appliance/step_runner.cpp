@@ -9,9 +9,7 @@
 #include "vrrp/announcement.hpp"
 
 namespace ftfw {
-namespace {
 
-// All refusals of a batch in one line, each with its line of the configuration where it has one.
 Status status_of(const firewall::LoadResult& result) {
   if (result) return {};
   std::vector<std::string> refusals;
@@ -22,8 +20,6 @@ Status status_of(const firewall::LoadResult& result) {
   }
   return fail(Blame::kernel, fmt::format("{}", fmt::join(refusals, "; ")));
 }
-
-}  // namespace
 
 std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& step) {
   using failover::Step;
@@ -74,7 +70,11 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
 
 Status StepRunner::activate_rules() {
   Status activated = status_of(parts_.loader.activate(parts_.ruleset, true));
-  if (activated) rules_ = "active, shield up";
+  // Where it failed the tables are as they were, behind the guard.
+  if (activated) {
+    rules_ = "active, shield up";
+    stance_ = firewall::Stance::shielded;
+  }
   return activated;
 }
 
@@ -82,14 +82,20 @@ Status StepRunner::lower_shield() {
   Status lowered = status_of(parts_.loader.lower_shield());
   shield_remains_ = !lowered;
   if (lowered) rules_ = "active";
+  if (lowered && stance_ == firewall::Stance::shielded) stance_ = firewall::Stance::active;
   return lowered;
 }
 
 Status StepRunner::standby_rules() {
+  stance_ = firewall::Stance::standby;
   Status asleep = status_of(parts_.loader.sleep());
   // The tables may be gone or changed by somebody: then the guard alone, which forwards nothing, and a new
-  // load.
-  if (!asleep) asleep = status_of(parts_.loader.stand_by(parts_.ruleset));
+  // load. One that gives way to a takeover is done again later.
+  if (!asleep) {
+    const firewall::LoadResult loaded = parts_.loader.stand_by(parts_.ruleset, parts_.interrupted);
+    asleep = status_of(loaded);
+    if (loaded && loaded->interrupted) asleep = fail(Blame::kernel, "the load gave way to the election");
+  }
   rules_remain_ = !asleep;
   if (asleep) rules_ = "asleep behind the guard";
   return asleep;

@@ -3,6 +3,7 @@
 // back to the coordinator.
 #pragma once
 
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -17,12 +18,17 @@
 
 namespace ftfw {
 
+// All refusals in one line, each with its line of the configuration where it has one.
+Status status_of(const firewall::LoadResult& result);
+
 class StepRunner {
  public:
   struct Parts {
     const vrrp::Settings& election;
     const firewall::Ruleset& ruleset;
     firewall::Loader& loader;
+    // Whether something waits that goes before a load.
+    std::function<bool()> interrupted;
     Holdings& holdings;
     vrrp::Announcer& announcer;
     LeaseBook& lease;
@@ -44,6 +50,9 @@ class StepRunner {
   // named; the others are sent.
   Status announce();
 
+  // What the last step made of the firewall, or tried to: what it shall be.
+  firewall::Stance stance() const { return stance_; }
+
   // What the rules are now, for status.
   const std::string& rules() const { return rules_; }
 
@@ -62,6 +71,7 @@ class StepRunner {
   bool routes_lack_ = false;
   bool rules_remain_ = false;
   bool shield_remains_ = false;
+  firewall::Stance stance_ = firewall::Stance::standby;
   std::string rules_ = "asleep behind the guard";
 };
 

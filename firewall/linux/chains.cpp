@@ -10,7 +10,6 @@
 #include "firewall/linux/handles.hpp"
 
 namespace ftfw::firewall::linux_nft {
-namespace {
 
 std::uint32_t hook_number(Hook hook) {
   switch (hook) {
@@ -28,6 +27,12 @@ std::uint32_t hook_number(Hook hook) {
   return NF_INET_NUMHOOKS;
 }
 
+const char* type_name(ChainType type) {
+  return type == ChainType::nat ? "nat" : "filter";
+}
+
+namespace {
+
 ChainHandle make_chain(const std::string& table, const Chain& chain) {
   ChainHandle handle(allocated(::nftnl_chain_alloc()));
   ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_FAMILY, NFPROTO_INET);
@@ -43,6 +48,15 @@ void set_comment(nftnl_rule& rule, const std::string& comment) {
                         ::nftnl_udata_buf_len(data.get()));
 }
 
+// chain: empty for a message about all of the table.
+RuleHandle make_rule(const std::string& table, const std::string& chain) {
+  RuleHandle handle(allocated(::nftnl_rule_alloc()));
+  ::nftnl_rule_set_u32(handle.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
+  ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_TABLE, table.c_str());
+  if (!chain.empty()) ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_CHAIN, chain.c_str());
+  return handle;
+}
+
 Origin origin_of(const std::string& table, const Chain& chain) {
   return {.where = chain.where, .table = table, .kind = "chain", .name = chain.name};
 }
@@ -52,8 +66,7 @@ Origin origin_of(const std::string& table, const Chain& chain) {
 void add_chain(Batch& batch, const std::string& table, const Chain& chain) {
   const ChainHandle handle = make_chain(table, chain);
   if (chain.base) {
-    ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_TYPE,
-                          chain.base->type == ChainType::nat ? "nat" : "filter");
+    ::nftnl_chain_set_str(handle.get(), NFTNL_CHAIN_TYPE, type_name(chain.base->type));
     ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_HOOKNUM, hook_number(chain.base->hook));
     ::nftnl_chain_set_s32(handle.get(), NFTNL_CHAIN_PRIO, chain.base->priority);
     ::nftnl_chain_set_u32(handle.get(), NFTNL_CHAIN_POLICY,
@@ -64,18 +77,38 @@ void add_chain(Batch& batch, const std::string& table, const Chain& chain) {
 }
 
 void add_rules(Batch& batch, const std::string& table, const Chain& chain) {
-  for (const Rule& rule : chain.rules) {
-    const Origin origin{
-        .where = rule.where, .table = table, .kind = "chain", .name = chain.name, .rule = &rule};
-    const RuleHandle handle(allocated(::nftnl_rule_alloc()));
-    ::nftnl_rule_set_u32(handle.get(), NFTNL_RULE_FAMILY, NFPROTO_INET);
-    ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_TABLE, table.c_str());
-    ::nftnl_rule_set_str(handle.get(), NFTNL_RULE_CHAIN, chain.name.c_str());
-    if (!rule.comment.empty()) set_comment(*handle, rule.comment);
-    add_expressions(batch, origin, rule, *handle);
-    batch.add(NFT_MSG_NEWRULE, NLM_F_CREATE | NLM_F_APPEND, origin,
-              [&](nlmsghdr& header) { ::nftnl_rule_nlmsg_build_payload(&header, handle.get()); });
+  for (const Rule& rule : chain.rules) add_rule(batch, table, chain, rule, std::nullopt);
+}
+
+void add_rule(Batch& batch, const std::string& table, const Chain& chain, const Rule& rule,
+              std::optional<std::uint64_t> before) {
+  const Origin origin{
+      .where = rule.where, .table = table, .kind = "chain", .name = chain.name, .rule = &rule};
+  const RuleHandle handle = make_rule(table, chain.name);
+  if (before) ::nftnl_rule_set_u64(handle.get(), NFTNL_RULE_POSITION, *before);
+  if (!rule.comment.empty()) set_comment(*handle, rule.comment);
+  add_expressions(batch, origin, rule, *handle);
+  const int place = before ? 0 : NLM_F_APPEND;
+  batch.add(NFT_MSG_NEWRULE, static_cast<std::uint16_t>(NLM_F_CREATE | place), origin,
+            [&](nlmsghdr& header) { ::nftnl_rule_nlmsg_build_payload(&header, handle.get()); });
+}
+
+void delete_rule(Batch& batch, const std::string& table, const Chain& chain, std::uint64_t handle) {
+  const RuleHandle rule = make_rule(table, chain.name);
+  ::nftnl_rule_set_u64(rule.get(), NFTNL_RULE_HANDLE, handle);
+  batch.add(NFT_MSG_DELRULE, 0, origin_of(table, chain),
+            [&](nlmsghdr& header) { ::nftnl_rule_nlmsg_build_payload(&header, rule.get()); });
+}
+
+void delete_rules(Batch& batch, const std::string& table, const std::string& chain) {
+  const RuleHandle rules = make_rule(table, chain);
+  Origin origin{.table = table};
+  if (!chain.empty()) {
+    origin.kind = "chain";
+    origin.name = chain;
   }
+  batch.add(NFT_MSG_DELRULE, 0, origin,
+            [&](nlmsghdr& header) { ::nftnl_rule_nlmsg_build_payload(&header, rules.get()); });
 }
 
 void delete_chain(Batch& batch, const std::string& table, const Chain& chain) {

@@ -9,14 +9,16 @@ namespace ftfw::firewall::linux_nft {
 
 void Change::note(const Table& table, Activity activity) {
   state_.tables.push_back({.name = table.name,
-                           .mark = mark_of(table),
+                           .mark = mark_of(table, author_),
+                           .content = table.digest,
                            .dormant = activity == Activity::dormant,
                            .complete = true});
+  settled_.insert(table.name);
 }
 
 void Change::place(const Table& table, Activity activity, const CounterValues& carried) {
   if (state_.find(table.name) != nullptr) remove(table.name);
-  create_table(batch_, table, activity);
+  create_table(batch_, table, activity, author_);
   fill_table(batch_, table, carried);
   note(table, activity);
   placed_filter_table_ |= table.kind == TableKind::filter;
@@ -24,7 +26,7 @@ void Change::place(const Table& table, Activity activity, const CounterValues& c
 
 void Change::prepare(const Table& table, const CounterValues& carried) {
   if (state_.find(table.name) != nullptr) remove(table.name);
-  create_table(batch_, table, Activity::dormant);
+  create_table(batch_, table, Activity::dormant, author_);
   fill_objects(batch_, table, carried);
   note(table, Activity::dormant);
   state_.tables.back().complete = false;
@@ -39,6 +41,33 @@ void Change::complete(const Table& table) {
   const auto noted = std::ranges::find(state_.tables, table.name, &InstalledTable::name);
   if (noted != state_.tables.end()) noted->complete = true;
   placed_filter_table_ |= table.kind == TableKind::filter;
+}
+
+bool Change::rewrite_chains(const Table& table, const std::vector<PresentChain>& present) {
+  for (const PresentChain& chain : present) {
+    const auto wanted = std::ranges::find(table.chains, chain.name, &Chain::name);
+    if (wanted == table.chains.end()) continue;
+    const bool alike = chain.base == wanted->base.has_value() &&
+                       (!chain.base || (chain.type == type_name(wanted->base->type) &&
+                                        chain.priority == wanted->base->priority &&
+                                        chain.hook == hook_number(wanted->base->hook)));
+    if (!alike) return false;
+  }
+  delete_rules(batch_, table.name, "");
+  for (const PresentChain& chain : present) {
+    if (std::ranges::find(table.chains, chain.name, &Chain::name) == table.chains.end())
+      delete_chain(batch_, table.name, Chain{.name = chain.name, .base = {}, .rules = {}, .where = {}});
+  }
+  fill_chains(batch_, table);
+  return true;
+}
+
+void Change::remove_set(const std::string& table, const std::string& set) {
+  delete_set(batch_, table, SetObject{.name = set, .addresses = {}, .ports = {}, .where = {}});
+}
+
+void Change::change_elements(const Table& table, const ElementChange& elements) {
+  linux_nft::change_elements(batch_, table.name, elements);
 }
 
 void Change::toggle(const std::string& name, Activity activity) {
@@ -56,7 +85,7 @@ void Change::remove(const std::string& name) {
 
 void Change::add_guard_chain(const Chain& chain) {
   if (state_.find(guard_.table.name) == nullptr) {
-    create_table(batch_, guard_.table, Activity::awake);
+    create_table(batch_, guard_.table, Activity::awake, author_);
     note(guard_.table, Activity::awake);
   }
   add_chain(batch_, guard_.table.name, chain);

@@ -188,29 +188,16 @@ Result<std::uint32_t> Conversation::generation() {
 }
 
 Status Conversation::dump(std::uint16_t type, const std::string& table,
-                          const std::function<void(const nlmsghdr&)>& each) {
-  alignas(nlmsghdr) std::array<std::uint8_t, 512> request{};
+                          const std::function<void(const nlmsghdr&)>& each, const std::string& within) {
+  alignas(nlmsghdr) std::array<std::uint8_t, 768> request{};  // two names of 255 bytes
+  const std::uint32_t sequence = sequence_++;
   nlmsghdr* header = ::nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(request.data()), type, NFPROTO_INET,
-                                             NLM_F_DUMP, sequence_++);
+                                             NLM_F_DUMP, sequence);
   // NFTA_OBJ_TABLE, NFTA_CHAIN_TABLE, NFTA_RULE_TABLE: all are 1.
   if (!table.empty()) ::mnl_attr_put_strz(header, NFTA_OBJ_TABLE, table.c_str());
-  return read_dump(*header, each);
-}
-
-Status Conversation::dump_elements(const std::string& table, const std::string& set,
-                                   const std::function<void(const nlmsghdr&)>& each) {
-  alignas(nlmsghdr) std::array<std::uint8_t, 1024> request{};
-  nlmsghdr* header = ::nftnl_nlmsg_build_hdr(reinterpret_cast<char*>(request.data()), NFT_MSG_GETSETELEM,
-                                             NFPROTO_INET, NLM_F_DUMP, sequence_++);
-  ::mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_TABLE, table.c_str());
-  ::mnl_attr_put_strz(header, NFTA_SET_ELEM_LIST_SET, set.c_str());
-  return read_dump(*header, each);
-}
-
-Status Conversation::read_dump(const nlmsghdr& request, const std::function<void(const nlmsghdr&)>& each) {
-  const std::uint32_t sequence = request.nlmsg_seq;
-  const ByteSpan bytes(reinterpret_cast<const std::uint8_t*>(&request), request.nlmsg_len);
-  if (const Status sent = socket_.send(bytes); !sent) return sent;
+  // NFTA_RULE_CHAIN, NFTA_SET_ELEM_LIST_SET: both are 2.
+  if (!within.empty()) ::mnl_attr_put_strz(header, NFTA_RULE_CHAIN, within.c_str());
+  if (const Status sent = socket_.send(ByteSpan(request).first(header->nlmsg_len)); !sent) return sent;
   int refused = 0;
   bool done = false;
   while (!done) {

@@ -38,11 +38,13 @@ class Conversation {
 
   Result<std::uint32_t> generation();
   // Every object of a kind (NFT_MSG_GETTABLE, ...) of the family inet. table: of that table only (for objects
-  // of tables); not for NFT_MSG_GETTABLE. EINTR as code: the ruleset changed meanwhile.
-  Status dump(std::uint16_t type, const std::string& table, const std::function<void(const nlmsghdr&)>& each);
-  // The elements of a named set.
-  Status dump_elements(const std::string& table, const std::string& set,
-                       const std::function<void(const nlmsghdr&)>& each);
+  // of tables); not for NFT_MSG_GETTABLE. within: of that chain or set only (for rules and elements). EINTR
+  // as code: the ruleset changed meanwhile.
+  Status dump(std::uint16_t type, const std::string& table, const std::function<void(const nlmsghdr&)>& each,
+              const std::string& within = {});
+
+  // By which events of our own commits are known.
+  std::uint32_t port_id() const { return socket_.port_id(); }
 
   // For a new batch: no message of an earlier one had it.
   std::uint32_t next_sequence() const { return sequence_; }

@@ -78,8 +78,9 @@ Status read_sets(Conversation& conversation, CountedTable& table) {
   });
   if (!sets) return sets;
   for (CountedSet& set : table.sets) {
-    const Status counted = conversation.dump_elements(
-        table.name, set.name, [&set](const nlmsghdr& header) { set.elements += count_elements(header); });
+    const Status counted = conversation.dump(
+        NFT_MSG_GETSETELEM, table.name,
+        [&set](const nlmsghdr& header) { set.elements += count_elements(header); }, set.name);
     if (!counted) return counted;
   }
   return {};

@@ -17,6 +17,9 @@ namespace ftfw::firewall {
 struct InstalledTable {
   std::string name;
   std::optional<linux_nft::Mark> mark;  // nothing: the table of somebody else
+  // Table::digest of what it holds, as far as this loader knows; nothing: another run made it. Not what the
+  // mark says: that stays as it was when the table is changed in its place.
+  std::optional<std::uint64_t> content = std::nullopt;
   bool dormant = false;
   // It has chains: they come last, so without them a load in pieces has not come to its end.
   bool complete = false;

@@ -1,6 +1,7 @@
 #include "firewall/linux/loader.hpp"
 
 #include <fmt/format.h>
+#include <sys/random.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -22,29 +23,8 @@ namespace {
 // How often somebody else may commit between our look and our batch.
 constexpr int kStepAttempts = 16;
 
-std::vector<Refusal> refusals_of(const Error& error) {
-  return {Refusal{.object = "nftables", .code = error.code, .text = error.text}};
-}
-
 bool is_wanted(const Ruleset& ruleset, const std::string& name) {
   return std::ranges::find(ruleset, name, &Table::name) != ruleset.end();
-}
-
-bool is_installed(const Installed& installed, const Table& table) {
-  const InstalledTable* found = installed.find(table.name);
-  return found != nullptr && found->mark == linux_nft::mark_of(table) && found->complete;
-}
-
-// Prepared, and nobody has touched it since.
-bool is_prepared(const Installed& installed, const Table& table) {
-  const InstalledTable* found = installed.find(table.name);
-  return found != nullptr && found->mark == linux_nft::mark_of(table) && !found->complete;
-}
-
-// A table of the machine's own protection is replaced in one transaction: without its chain it protects
-// nothing.
-bool goes_in_pieces(const Table& table) {
-  return table.kind != TableKind::input && std::ranges::any_of(table.sets, linux_nft::is_large);
 }
 
 Ruleset without_large_elements(Ruleset ruleset) {
@@ -58,6 +38,32 @@ Ruleset without_large_elements(Ruleset ruleset) {
   return ruleset;
 }
 
+std::vector<Refusal> refuse_loops(const Ruleset& ruleset) {
+  std::vector<Refusal> refusals;
+  for (const Table& table : ruleset) {
+    const auto loop = find_loop(table);
+    if (!loop) continue;
+    const std::string first = loop->substr(0, loop->find(' '));
+    refusals.push_back({.where = std::ranges::find(table.chains, first, &Chain::name)->where,
+                        .object = fmt::format("table inet {}, chain {}", table.name, first),
+                        .code = ELOOP,
+                        .text = "chains that lead back to where they began: " + *loop});
+  }
+  return refusals;
+}
+
+}  // namespace
+
+std::vector<Refusal> refusals_of(const Error& error) {
+  return {Refusal{.object = "nftables", .code = error.code, .text = error.text}};
+}
+
+// A table of the machine's own protection is replaced in one transaction: without its chain it protects
+// nothing.
+bool goes_in_pieces(const Table& table) {
+  return table.kind != TableKind::input && std::ranges::any_of(table.sets, linux_nft::is_large);
+}
+
 // Ours, from a configuration that had tables which this one has not.
 std::vector<std::string> leftovers(const Ruleset& ruleset, const Installed& installed) {
   std::vector<std::string> names;
@@ -68,16 +74,43 @@ std::vector<std::string> leftovers(const Ruleset& ruleset, const Installed& inst
   return names;
 }
 
-}  // namespace
-
 Result<Loader> Loader::open(Guard guard) {
   auto conversation = linux_nft::Conversation::open();
   if (!conversation) return std::unexpected(conversation.error());
-  return Loader(std::move(*conversation), std::move(guard));
+  std::uint64_t author = 0;
+  if (::getrandom(&author, sizeof author, 0) != static_cast<ssize_t>(sizeof author))
+    return fail_errno("random numbers", errno);
+  return Loader(std::move(*conversation), std::move(guard), author);
 }
 
-Loader::Loader(linux_nft::Conversation conversation, Guard guard)
-    : conversation_(std::move(conversation)), guard_(std::move(guard)) {}
+Loader::Loader(linux_nft::Conversation conversation, Guard guard, std::uint64_t author)
+    : conversation_(std::move(conversation)), guard_(std::move(guard)), author_(author) {}
+
+// ---- what is there
+
+bool Loader::is_installed(const Installed& installed, const Table& table) const {
+  const InstalledTable* found = installed.find(table.name);
+  return found != nullptr && found->content == table.digest && found->complete &&
+         !doubts_.contains(table.name);
+}
+
+bool Loader::is_prepared(const Installed& installed, const Table& table) const {
+  const InstalledTable* found = installed.find(table.name);
+  return found != nullptr && found->content == table.digest && !found->complete &&
+         !doubts_.contains(table.name);
+}
+
+void Loader::committed(const Change& change, std::uint32_t genid) {
+  held_.clear();
+  for (const InstalledTable& table : change.state().tables) {
+    if (table.mark && table.content) held_[table.name] = {.mark = *table.mark, .content = *table.content};
+  }
+  for (const std::string& name : change.settled()) {
+    doubts_.erase(name);
+    made_.insert(name);
+    settled_[name] = genid;
+  }
+}
 
 // ---- the transaction
 
@@ -87,7 +120,12 @@ Result<Installed> Loader::refresh() {
     if (now && *now == known_->genid) return *known_;
   }
   auto installed = linux_nft::read_installed(conversation_);
-  if (installed) known_ = *installed;
+  if (!installed) return installed;
+  for (InstalledTable& table : installed->tables) {
+    const auto held = held_.find(table.name);
+    if (held != held_.end() && table.mark == held->second.mark) table.content = held->second.content;
+  }
+  known_ = *installed;
   return installed;
 }
 
@@ -96,11 +134,15 @@ LoadResult Loader::step(const Compose& compose) {
     const auto from = refresh();
     if (!from) return std::unexpected(refusals_of(from.error()));
     Batch batch(conversation_.next_sequence());
-    Change change(batch, guard_, *from);
+    Change change(batch, guard_, *from, author_);
     const auto next = compose(change);
     if (!next) return std::unexpected(next.error());
     if (*next == Next::guard_first) {
       if (const LoadResult closed = close(); !closed) return closed;
+      continue;
+    }
+    if (*next == Next::look_again) {
+      known_.reset();
       continue;
     }
     if (batch.empty() && batch.own_refusals().empty()) return Loaded{.genid = from->genid};
@@ -108,6 +150,7 @@ LoadResult Loader::step(const Compose& compose) {
     Answer answer = conversation_.commit(batch, from->genid);
     if (answer.stale) continue;
     if (!answer.refusals.empty()) return std::unexpected(std::move(answer.refusals));
+    committed(change, from->genid + 1);
     if (answer.genid == from->genid + 1) {  // else somebody committed behind us: look again next time
       known_ = change.state();
       known_->genid = answer.genid;
@@ -125,7 +168,8 @@ std::expected<void, std::vector<Refusal>> Loader::refuse_foreign(const Ruleset& 
   std::vector<Refusal> refusals;
   const auto check = [&](const Table& table) {
     const InstalledTable* found = installed.find(table.name);
-    if (found == nullptr || found->mark) return;
+    // One in the place of ours is a change to ours.
+    if (found == nullptr || found->mark || made_.contains(table.name)) return;
     refusals.push_back(
         {.where = table.where,
          .object = "table inet " + table.name,
@@ -161,7 +205,7 @@ std::expected<void, std::vector<Refusal>> Loader::place(Change& change, const Ta
 Result<Capabilities> Loader::probe() {
   const Table scratch{.name = "ftfw_probe", .flowtables = {{.name = "probe", .devices = {"lo"}}}};
   Batch batch(conversation_.next_sequence());
-  linux_nft::create_table(batch, scratch, Activity::dormant);
+  linux_nft::create_table(batch, scratch, Activity::dormant, author_);
   linux_nft::fill_table(batch, scratch, {});
   const Answer answer = conversation_.dry_run(batch);
   if (answer.refusals.empty()) return Capabilities{.flowtables = true};
@@ -170,12 +214,14 @@ Result<Capabilities> Loader::probe() {
   return fail(Blame::kernel, "ask the kernel for flowtables: " + refusal.text, refusal.code);
 }
 
-std::expected<void, std::vector<Refusal>> Loader::check(const Ruleset& ruleset) {
+std::expected<void, std::vector<Refusal>> Loader::check(const Ruleset& whole) {
+  if (auto loops = refuse_loops(whole); !loops.empty()) return std::unexpected(std::move(loops));
+  const Ruleset ruleset = without_large_elements(whole);
   const auto installed = refresh();
   if (!installed) return std::unexpected(refusals_of(installed.error()));
   if (auto ours = refuse_foreign(ruleset, *installed); !ours) return ours;
   Batch batch(conversation_.next_sequence());
-  Change change(batch, guard_, *installed);
+  Change change(batch, guard_, *installed, author_);
   Table guard = guard_.table;
   guard.chains = {guard_.closed, guard_.shield};
   // All of it dormant: base chains of an awake table would be hooked for as long as the kernel checks.
@@ -194,7 +240,7 @@ Result<Installed> Loader::read_back() {
 // ---- steps
 
 LoadResult Loader::close() {
-  return step([this](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+  return step([this](Change& change) -> Composed {
     if (auto ours = refuse_foreign({}, change.state()); !ours) return std::unexpected(ours.error());
     if (change.state().find(guard_.table.name) != nullptr) change.remove(guard_.table.name);
     change.raise_guard();
@@ -208,12 +254,11 @@ LoadResult Loader::prepare_large(const Ruleset& ruleset, const std::function<boo
                                  std::vector<std::string>& prepared) {
   Loaded all;
   if (std::ranges::none_of(ruleset, goes_in_pieces)) return all;
-  if (auto checked = check(without_large_elements(ruleset)); !checked)
-    return std::unexpected(std::move(checked.error()));
+  if (auto checked = check(ruleset); !checked) return std::unexpected(std::move(checked.error()));
   for (const Table& table : ruleset) {
     if (!goes_in_pieces(table)) continue;
     bool needed = true;
-    const LoadResult begun = step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+    const LoadResult begun = step([&](Change& change) -> Composed {
       if (!change.state().guard) return Next::guard_first;
       needed = table.kind == TableKind::filter || !is_installed(change.state(), table);
       if (!needed) return Next::commit;
@@ -242,7 +287,7 @@ LoadResult Loader::load_elements(const Table& table, const std::function<bool()>
     for (std::size_t from = 0; from < set.size(); from += linux_nft::kElementsPerPiece) {
       all.interrupted = interrupted && interrupted();
       if (all.interrupted) return all;
-      const LoadResult piece = step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+      const LoadResult piece = step([&](Change& change) -> Composed {
         // Somebody removed it: the last transaction of the step loads all of it.
         if (is_prepared(change.state(), table)) change.add_elements(table, set, from);
         return Next::commit;
@@ -258,7 +303,7 @@ LoadResult Loader::stand_by(const Ruleset& ruleset, const std::function<bool()>&
   std::vector<std::string> prepared;
   const LoadResult pieces = prepare_large(ruleset, interrupted, prepared);
   if (!pieces || pieces->interrupted) return pieces;
-  LoadResult loaded = step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+  LoadResult loaded = step([&](Change& change) -> Composed {
     if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
     // On its own: the policy of the guard drops everything until its rules are committed, which must not take
     // as long as the load of all tables.
@@ -285,7 +330,7 @@ LoadResult Loader::stand_by(const Ruleset& ruleset, const std::function<bool()>&
 }
 
 LoadResult Loader::activate(const Ruleset& ruleset, bool shield) {
-  return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+  return step([&](Change& change) -> Composed {
     if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
     for (const Table& table : ruleset) {
       if (is_installed(change.state(), table)) {
@@ -306,14 +351,14 @@ LoadResult Loader::activate(const Ruleset& ruleset, bool shield) {
 }
 
 LoadResult Loader::lower_shield() {
-  return step([](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+  return step([](Change& change) -> Composed {
     change.lower_shield();
     return Next::commit;
   });
 }
 
 LoadResult Loader::sleep() {
-  return step([&](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+  return step([&](Change& change) -> Composed {
     if (auto ours = refuse_foreign({}, change.state()); !ours) return std::unexpected(ours.error());
     change.raise_guard();
     const std::vector<InstalledTable> tables = change.state().tables;
@@ -327,11 +372,12 @@ LoadResult Loader::sleep() {
 }
 
 LoadResult Loader::remove_everything() {
-  return step([](Change& change) -> std::expected<Next, std::vector<Refusal>> {
+  return step([this](Change& change) -> Composed {
     const std::vector<InstalledTable> tables = change.state().tables;
     for (const InstalledTable& table : tables) {
       if (table.mark) change.remove(table.name);
     }
+    made_.clear();
     return Next::commit;
   });
 }

@@ -27,25 +27,36 @@ constexpr auto kKinds = std::to_array<KindName>({{TableKind::filter, "filter"},
 
 std::string value_of(const Mark& mark) {
   const auto kind = std::ranges::find(kKinds, mark.kind, &KindName::kind);
-  return fmt::format("{} {} {:016x}", kMaker, kind->name, mark.digest);
+  return fmt::format("{} {} {:016x} {:016x}", kMaker, kind->name, mark.digest, mark.author);
+}
+
+bool take_number(std::string_view& digits, std::uint64_t& to) {
+  const auto [end, problem] = std::from_chars(digits.begin(), digits.end(), to, 16);
+  digits.remove_prefix(static_cast<std::size_t>(end - digits.begin()));
+  return problem == std::errc();
 }
 
 std::optional<Mark> parse_value(std::string_view value) {
   for (const KindName& kind : kKinds) {
     const std::string start = fmt::format("{} {} ", kMaker, kind.name);
     if (!value.starts_with(start)) continue;
-    const std::string_view digits = value.substr(start.size());
+    std::string_view digits = value.substr(start.size());
     Mark mark{.kind = kind.kind};
-    const auto [end, problem] = std::from_chars(digits.begin(), digits.end(), mark.digest, 16);
-    if (problem == std::errc() && end == digits.end()) return mark;
+    bool sound = take_number(digits, mark.digest);
+    if (sound && !digits.empty()) {
+      sound = digits.starts_with(' ');
+      digits.remove_prefix(1);
+      sound = sound && take_number(digits, mark.author) && digits.empty();
+    }
+    if (sound) return mark;
   }
   return std::nullopt;
 }
 
 }  // namespace
 
-Mark mark_of(const Table& table) {
-  return {.kind = table.kind, .digest = table.digest};
+Mark mark_of(const Table& table, std::uint64_t author) {
+  return {.kind = table.kind, .digest = table.digest, .author = author};
 }
 
 ByteVector encode_mark(const Mark& mark) {

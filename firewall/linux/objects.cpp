@@ -24,6 +24,14 @@ ObjectHandle make_object(const std::string& table, const std::string& name, std:
   return object;
 }
 
+FlowtableHandle make_flowtable(const std::string& table, const std::string& name) {
+  FlowtableHandle handle(allocated(::nftnl_flowtable_alloc()));
+  ::nftnl_flowtable_set_u32(handle.get(), NFTNL_FLOWTABLE_FAMILY, NFPROTO_INET);
+  ::nftnl_flowtable_set_str(handle.get(), NFTNL_FLOWTABLE_TABLE, table.c_str());
+  ::nftnl_flowtable_set_str(handle.get(), NFTNL_FLOWTABLE_NAME, name.c_str());
+  return handle;
+}
+
 void add_message(Batch& batch, const Origin& origin, const ObjectHandle& object) {
   batch.add(NFT_MSG_NEWOBJ, NLM_F_CREATE, origin,
             [&](nlmsghdr& header) { ::nftnl_obj_nlmsg_build_payload(&header, object.get()); });
@@ -50,11 +58,29 @@ void add_object(Batch& batch, const std::string& table, const CounterObject& cou
               object);
 }
 
+void delete_object(Batch& batch, const std::string& table, const HelperObject& helper) {
+  const ObjectHandle object = make_object(table, helper.name, NFT_OBJECT_CT_HELPER);
+  batch.add(NFT_MSG_DELOBJ, 0,
+            {.where = helper.where, .table = table, .kind = "ct helper", .name = helper.name},
+            [&](nlmsghdr& header) { ::nftnl_obj_nlmsg_build_payload(&header, object.get()); });
+}
+
+void delete_object(Batch& batch, const std::string& table, const CounterObject& counter) {
+  const ObjectHandle object = make_object(table, counter.name, NFT_OBJECT_COUNTER);
+  batch.add(NFT_MSG_DELOBJ, 0,
+            {.where = counter.where, .table = table, .kind = "counter", .name = counter.name},
+            [&](nlmsghdr& header) { ::nftnl_obj_nlmsg_build_payload(&header, object.get()); });
+}
+
+void delete_object(Batch& batch, const std::string& table, const FlowtableObject& flowtable) {
+  const FlowtableHandle handle = make_flowtable(table, flowtable.name);
+  batch.add(NFT_MSG_DELFLOWTABLE, 0,
+            {.where = flowtable.where, .table = table, .kind = "flowtable", .name = flowtable.name},
+            [&](nlmsghdr& header) { ::nftnl_flowtable_nlmsg_build_payload(&header, handle.get()); });
+}
+
 void add_object(Batch& batch, const std::string& table, const FlowtableObject& flowtable) {
-  const FlowtableHandle handle(allocated(::nftnl_flowtable_alloc()));
-  ::nftnl_flowtable_set_u32(handle.get(), NFTNL_FLOWTABLE_FAMILY, NFPROTO_INET);
-  ::nftnl_flowtable_set_str(handle.get(), NFTNL_FLOWTABLE_TABLE, table.c_str());
-  ::nftnl_flowtable_set_str(handle.get(), NFTNL_FLOWTABLE_NAME, flowtable.name.c_str());
+  const FlowtableHandle handle = make_flowtable(table, flowtable.name);
   ::nftnl_flowtable_set_u32(handle.get(), NFTNL_FLOWTABLE_HOOKNUM, NF_NETDEV_INGRESS);
   ::nftnl_flowtable_set_s32(handle.get(), NFTNL_FLOWTABLE_PRIO, kPriorityFilter);
   std::vector<const char*> devices;

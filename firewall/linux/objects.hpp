@@ -23,4 +23,8 @@ void add_object(Batch& batch, const std::string& table, const CounterObject& cou
                 const CounterValues& carried);
 void add_object(Batch& batch, const std::string& table, const FlowtableObject& flowtable);
 
+void delete_object(Batch& batch, const std::string& table, const HelperObject& helper);
+void delete_object(Batch& batch, const std::string& table, const CounterObject& counter);
+void delete_object(Batch& batch, const std::string& table, const FlowtableObject& flowtable);
+
 }  // namespace ftfw::firewall::linux_nft

@@ -119,6 +119,18 @@ std::vector<Interval> values_of(const SetObject& set, std::size_t from, std::siz
   return values;
 }
 
+// All of them, or those of `values`.
+void delete_elements(Batch& batch, const Origin& origin, const SetRef& set, std::span<const Interval> values,
+                     bool all) {
+  for (std::size_t from = 0; all || from < values.size(); from += kIntervalsPerMessage) {
+    const auto part = values.subspan(from, std::min(kIntervalsPerMessage, values.size() - from));
+    const SetHandle elements = with_elements(set, part, false);
+    batch.add(NFT_MSG_DELSETELEM, 0, origin,
+              [&](nlmsghdr& header) { ::nftnl_set_elems_nlmsg_build_payload(&header, elements.get()); });
+    if (all) return;
+  }
+}
+
 }  // namespace
 
 ByteVector key_of(const IpAddress& address) {
@@ -166,6 +178,23 @@ void add_empty_set(Batch& batch, const std::string& table, const SetObject& set)
                            : 16U});
   batch.add(NFT_MSG_NEWSET, NLM_F_CREATE, origin_of(table, set),
             [&](nlmsghdr& header) { ::nftnl_set_nlmsg_build_payload(&header, described.get()); });
+}
+
+void delete_set(Batch& batch, const std::string& table, const SetObject& set) {
+  const SetHandle handle(allocated(::nftnl_set_alloc()));
+  ::nftnl_set_set_u32(handle.get(), NFTNL_SET_FAMILY, NFPROTO_INET);
+  ::nftnl_set_set_str(handle.get(), NFTNL_SET_TABLE, table.c_str());
+  ::nftnl_set_set_str(handle.get(), NFTNL_SET_NAME, set.name.c_str());
+  batch.add(NFT_MSG_DELSET, 0, origin_of(table, set),
+            [&](nlmsghdr& header) { ::nftnl_set_nlmsg_build_payload(&header, handle.get()); });
+}
+
+void change_elements(Batch& batch, const std::string& table, const ElementChange& change) {
+  const Origin origin = origin_of(table, change.added);
+  const SetRef set{.table = table, .name = change.set, .intervals = change.added.has_intervals()};
+  const std::vector<Interval> removed = values_of(change.removed, 0, change.removed.size());
+  if (change.all || !removed.empty()) delete_elements(batch, origin, set, removed, change.all);
+  add_elements(batch, origin, set, values_of(change.added, 0, change.added.size()), change.all);
 }
 
 void add_elements(Batch& batch, const std::string& table, const SetObject& set, std::size_t from,

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "firewall/change.hpp"
 #include "firewall/linux/batch.hpp"
 
 namespace ftfw::firewall::linux_nft {
@@ -48,6 +49,9 @@ bool is_large(const SetObject& set);
 
 // The named set without its elements.
 void add_empty_set(Batch& batch, const std::string& table, const SetObject& set);
+void delete_set(Batch& batch, const std::string& table, const SetObject& set);
+// Elements of a set that is there go and come.
+void change_elements(Batch& batch, const std::string& table, const ElementChange& change);
 // A part of the elements of a set that is there: `count` of them from `from` on, or as many as there are.
 void add_elements(Batch& batch, const std::string& table, const SetObject& set, std::size_t from,
                   std::size_t count);

@@ -35,9 +35,9 @@ void add_message(Batch& batch, const Origin& origin, const TableHandle& handle, 
 
 }  // namespace
 
-void create_table(Batch& batch, const Table& table, Activity activity) {
+void create_table(Batch& batch, const Table& table, Activity activity, std::uint64_t author) {
   const TableHandle handle = make_table(table.name);
-  const ByteVector mark = encode_mark(mark_of(table));
+  const ByteVector mark = encode_mark(mark_of(table, author));
   set_flags(handle, activity);
   ::nftnl_table_set_data(handle.get(), NFTNL_TABLE_USERDATA, mark.data(),
                          static_cast<std::uint32_t>(mark.size()));

@@ -1,6 +1,7 @@
 // Tables as messages: made, deleted, put to sleep, woken.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "firewall/linux/batch.hpp"
@@ -10,8 +11,8 @@ namespace ftfw::firewall::linux_nft {
 
 enum class Activity : bool { awake, dormant };
 
-// The empty table with our mark.
-void create_table(Batch& batch, const Table& table, Activity activity);
+// The empty table with this run's mark.
+void create_table(Batch& batch, const Table& table, Activity activity, std::uint64_t author);
 // Everything in the table: objects and named sets, chains, then rules with their own sets.
 void fill_table(Batch& batch, const Table& table, const CounterValues& carried);
 // The two halves of it; of the sets that are large (sets.hpp) without the elements.

@@ -8,7 +8,7 @@ using namespace ftfw::firewall::linux_nft;
 
 TEST_CASE("a mark is read back as it was written, for every kind of table") {
   for (const TableKind kind : {TableKind::filter, TableKind::nat, TableKind::guard}) {
-    const Mark mark{.kind = kind, .digest = 0x0123456789abcdef};
+    const Mark mark{.kind = kind, .digest = 0x0123456789abcdef, .author = 0xfedcba9876543210};
     CHECK(decode_mark(encode_mark(mark)) == mark);
   }
 }
