@@ -196,8 +196,6 @@ void ReplicationThread::apply(const std::vector<sync::Operation>& operations) {
 
 void ReplicationThread::begin_dump(const sync::StartDump& start) {
   dump_ = start.dump;
-  // What progress is measured by; without it by the last pass.
-  if (const auto count = sync::read_conntrack_count()) engine_.expect_entries(*count);
   if (const Status begun = tables_.begin_dump(start.purpose); !begun) {
     trouble("conntrack dump: " + begun.error().text);
     end_dump(false);

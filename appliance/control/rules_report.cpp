@@ -26,7 +26,9 @@ Wanted wanted_of(const PolicyInForce& policy, const CountedTable& counted) {
   if (counted.name == policy.guard.table.name)
     return {&policy.guard.table, {&policy.guard.closed, &policy.guard.shield}};
   const auto found = std::ranges::find(policy.ruleset, counted.name, &Table::name);
-  if (found == policy.ruleset.end() || firewall::linux_nft::mark_of(*found) != counted.mark) return {};
+  if (found == policy.ruleset.end() ||
+      firewall::linux_nft::mark_of(*found, counted.mark.author) != counted.mark)
+    return {};
   Wanted wanted{.table = &*found};
   for (const Chain& chain : found->chains) wanted.chains.push_back(&chain);
   return wanted;
