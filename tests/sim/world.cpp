@@ -282,7 +282,9 @@ void World::note_failure(std::size_t node) {
     // One that a stalled process never told about may stand on the standby alone: it is lost already.
     flow.on_standby_at_failure =
         standby_serves && standby.held(flow.entry.key) && failing.held(flow.entry.key);
-    if (was_quiet && flow.replicated && !flow.on_standby_at_failure &&
+    // One that the primary does not have either was lost by an earlier preemption, and nobody has used it
+    // since.
+    if (was_quiet && flow.replicated && failing.held(flow.entry.key) && !flow.on_standby_at_failure &&
         queue_.now() - flow.created > kReplicationLimit + minimum_age_) {
       violated(fmt::format("flow {} was not on the standby when the primary failed", number));
     }

@@ -87,7 +87,8 @@ std::string listing() {
 
 struct Deed {
   const char* command;
-  bool in_place;  // repaired without replacing the table
+  bool in_place;      // repaired without replacing the table
+  bool shows = true;  // in the listing
 };
 
 constexpr Deed kDeeds[] = {
@@ -120,7 +121,7 @@ constexpr Deed kDeeds[] = {
     // A saved ruleset that is read back: its tables have our names and are not ours.
     {"nft list ruleset > /tmp/ftfw-repair-test.nft; nft flush ruleset; nft -f /tmp/ftfw-repair-test.nft; "
      "rm /tmp/ftfw-repair-test.nft",
-     false},
+     false, false},
 };
 
 void check_deeds(Stance stance, const std::vector<Deed>& deeds) {
@@ -135,7 +136,7 @@ void check_deeds(Stance stance, const std::vector<Deed>& deeds) {
     CHECK_FALSE(commits.lost);
     CHECK(commits.commits.front().program == "nft");
     CHECK_FALSE(machine.loader.ours(commits.commits.front(), machine.ruleset).empty());
-    CHECK(listing() != before);
+    if (deed.shows) CHECK(listing() != before);
     const LoadResult repaired = machine.repair(commits, stance);
     INFO((repaired ? "" : repaired.error().front().object + ": " + repaired.error().front().text));
     REQUIRE(repaired);
