@@ -548,6 +548,7 @@ Progress Engine::progress() const {
                               .pending_full_send = peer->source.pending_full_send(),
                               .lag_entries = lag.entries,
                               .lag_since = lag.oldest,
+                              .acknowledged_entries = peer->session.acknowledged_entries(),
                               .young_flows = peer->source.young_flows(),
                               .last_full_send = peer->source.last_full_send(),
                               .reconciling = peer->source.reconciling(),

@@ -84,7 +84,7 @@ Result<Capture> Capture::open(const CaptureSettings& settings) {
   auto socket = NetlinkSocket::open(
       {.bus = NETLINK_NETFILTER, .receive_buffer_bytes = settings.receive_buffer_bytes, .blocking = false});
   if (!socket && socket.error().code == EPERM) {
-    return fail(Blame::system, "reading conntrack events needs CAP_NET_ADMIN", EPERM);
+    return fail(Blame::system, "reading conntrack events is not permitted: it needs CAP_NET_ADMIN", EPERM);
   }
   if (!socket) return std::unexpected(socket.error());
   // Before the groups, or the first events would pass it.

@@ -92,7 +92,7 @@ Result<ConntrackTable> ConntrackTable::open(int answer_buffer_bytes) {
   auto inject = NetlinkSocket::open(
       {.bus = NETLINK_NETFILTER, .receive_buffer_bytes = answer_buffer_bytes, .blocking = false});
   if (!inject && inject.error().code == EPERM) {
-    return fail(Blame::system, "writing the conntrack table needs CAP_NET_ADMIN", EPERM);
+    return fail(Blame::system, "writing the conntrack table is not permitted: it needs CAP_NET_ADMIN", EPERM);
   }
   if (!inject) return std::unexpected(inject.error());
   auto dump = NetlinkSocket::open(dump_options());

@@ -401,9 +401,9 @@ TEST_CASE("without CAP_NET_ADMIN the table and its events are refused in words")
   REQUIRE_FALSE(table.has_value());
   CHECK(table.error().blame == Blame::system);
   CHECK(table.error().code == EPERM);
-  CHECK(table.error().text == "writing the conntrack table needs CAP_NET_ADMIN");
+  CHECK(table.error().text == "writing the conntrack table is not permitted: it needs CAP_NET_ADMIN");
   REQUIRE_FALSE(capture.has_value());
-  CHECK(capture.error().text == "reading conntrack events needs CAP_NET_ADMIN");
+  CHECK(capture.error().text == "reading conntrack events is not permitted: it needs CAP_NET_ADMIN");
 }
 
 TEST_CASE("nothing to do is nothing done") {
