@@ -142,7 +142,8 @@ TEST_CASE("status -> a cut link shows as lag, a reconcile says why it was; --wat
   }));
   REQUIRE(b.wait_status(Node::fw_1,
                         [](const Json& now) { return !now["peers"][0]["last_reconcile"].is_null(); }));
-  for (const auto& [name, number] : b.status(Node::fw_2)["peers"][0]["rejected"].items()) {
+  const Json standby = b.status(Node::fw_2);
+  for (const auto& [name, number] : standby["peers"][0]["rejected"].items()) {
     CAPTURE(name);
     if (name != "duplicate_frame" && name != "foreign_frame") CHECK(number == 0);
   }
