@@ -21,9 +21,8 @@
 namespace ftfw::firewall {
 namespace {
 
-constexpr std::size_t kReceiveBytes = 64 * 1024;
 constexpr int kSocketBufferBytes = 8 << 20;  // a flush of 10,000 rules in one go
-constexpr int kMaxDatagramsPerRead = 512;    // so that a storm of events cannot keep the thread here
+constexpr int kMaxDatagramsPerRead = 512;
 
 // In every message about a table or what is in it: NFTA_TABLE_NAME, NFTA_RULE_TABLE, NFTA_SET_TABLE ...
 constexpr std::uint16_t kTableAttribute = 1;
@@ -154,7 +153,7 @@ Result<RulesetWatch> RulesetWatch::open(std::uint32_t own_port) {
   if (const Status filtered = ignore_commits_of(events->fd(), own_port); !filtered)
     return std::unexpected(filtered.error());
   if (const Status joined = events->join(NFNLGRP_NFTABLES); !joined) return std::unexpected(joined.error());
-  return RulesetWatch(std::move(*events));
+  return RulesetWatch(NetlinkEvents(std::move(*events), kMaxDatagramsPerRead));
 }
 
 void RulesetWatch::take(const nlmsghdr& message, ForeignCommits& commits) {
@@ -176,26 +175,10 @@ void RulesetWatch::take(const nlmsghdr& message, ForeignCommits& commits) {
 
 Result<ForeignCommits> RulesetWatch::read() {
   ForeignCommits commits;
-  bool drained = false;
-  alignas(nlmsghdr) std::array<std::uint8_t, kReceiveBytes> buffer;
-  for (int datagrams = 0; datagrams < kMaxDatagramsPerRead && !drained; ++datagrams) {
-    const auto got = events_.receive(buffer);
-    if (!got && got.error().code == ENOBUFS) {
-      losing_ = true;
-      continue;
-    }
-    if (!got) return std::unexpected(got.error());
-    drained = *got == 0;
-    for_each_message(ByteSpan(buffer).first(*got), [&](const nlmsghdr& message) {
-      take(message, commits);
-      return true;
-    });
-  }
-  // Once events were lost, the kernel drops all further ones without a word until the last waiting one has
-  // been read (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): a look counts from then on.
-  if (losing_ && drained) {
+  const auto lost = events_.read([&](const nlmsghdr& message) { take(message, commits); });
+  if (!lost) return std::unexpected(lost.error());
+  if (*lost) {
     commits.lost = true;
-    losing_ = false;
     open_ = {};
   }
   return commits;

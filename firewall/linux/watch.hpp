@@ -11,7 +11,7 @@
 #include <string>
 #include <vector>
 
-#include "appliance/base/netlink_socket.hpp"
+#include "appliance/base/netlink_events.hpp"
 #include "appliance/base/result.hpp"
 
 struct nlmsghdr;
@@ -59,12 +59,11 @@ class RulesetWatch {
   Result<ForeignCommits> read();
 
  private:
-  explicit RulesetWatch(NetlinkSocket events) : events_(std::move(events)) {}
+  explicit RulesetWatch(NetlinkEvents events) : events_(std::move(events)) {}
   void take(const nlmsghdr& message, ForeignCommits& commits);
 
-  NetlinkSocket events_;
+  NetlinkEvents events_;
   ForeignCommit open_;  // its NEWGEN has not come yet
-  bool losing_ = false;
 };
 
 }  // namespace ftfw::firewall

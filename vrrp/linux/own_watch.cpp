@@ -5,7 +5,6 @@
 #include <net/if.h>
 
 #include <array>
-#include <cerrno>
 
 #include "vrrp/linux/rtnetlink_message.hpp"
 #include "vrrp/linux/virtual_routes.hpp"
@@ -13,9 +12,8 @@
 namespace ftfw::vrrp {
 namespace {
 
-constexpr std::size_t kReceiveBytes = 32 * 1024;
 constexpr int kSocketBufferBytes = 1024 * 1024;
-constexpr int kMaxDatagramsPerRead = 256;  // so that a storm of events cannot keep the thread here
+constexpr int kMaxDatagramsPerRead = 256;
 
 std::uint32_t number_or(const nlattr* attribute, std::uint32_t otherwise) {
   const bool fits = attribute != nullptr && mnl_attr_get_payload_len(attribute) >= sizeof(std::uint32_t);
@@ -80,32 +78,14 @@ Result<OwnWatch> OwnWatch::open(bool with_routes) {
                                      .receive_buffer_bytes = kSocketBufferBytes,
                                      .blocking = false});
   if (!events) return std::unexpected(events.error());
-  return OwnWatch(std::move(*events));
+  return OwnWatch(NetlinkEvents(std::move(*events), kMaxDatagramsPerRead));
 }
 
 Result<OwnRemovals> OwnWatch::read() {
   OwnRemovals removals;
-  bool drained = false;
-  alignas(nlmsghdr) std::array<std::uint8_t, kReceiveBytes> buffer;
-  for (int datagrams = 0; datagrams < kMaxDatagramsPerRead && !drained; ++datagrams) {
-    const auto got = events_.receive(buffer);
-    if (!got && got.error().code == ENOBUFS) {
-      losing_ = true;
-      continue;
-    }
-    if (!got) return std::unexpected(got.error());
-    drained = *got == 0;
-    for_each_message(ByteSpan(buffer).first(*got), [&](const nlmsghdr& message) {
-      take(message, removals);
-      return true;
-    });
-  }
-  // Once events were lost, the kernel drops all further ones without a word until the last waiting one has
-  // been read (NETLINK_S_CONGESTED in net/netlink/af_netlink.c): a look counts from then on.
-  if (losing_ && drained) {
-    removals.look_yourself = true;
-    losing_ = false;
-  }
+  const auto lost = events_.read([&removals](const nlmsghdr& message) { take(message, removals); });
+  if (!lost) return std::unexpected(lost.error());
+  removals.look_yourself = removals.look_yourself || *lost;
   return removals;
 }
 

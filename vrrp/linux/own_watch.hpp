@@ -9,7 +9,7 @@
 #include <vector>
 
 #include "appliance/base/address.hpp"
-#include "appliance/base/netlink_socket.hpp"
+#include "appliance/base/netlink_events.hpp"
 #include "appliance/base/result.hpp"
 
 namespace ftfw::vrrp {
@@ -46,10 +46,9 @@ class OwnWatch {
   Result<OwnRemovals> read();
 
  private:
-  explicit OwnWatch(NetlinkSocket events) : events_(std::move(events)) {}
+  explicit OwnWatch(NetlinkEvents events) : events_(std::move(events)) {}
 
-  NetlinkSocket events_;
-  bool losing_ = false;
+  NetlinkEvents events_;
 };
 
 }  // namespace ftfw::vrrp

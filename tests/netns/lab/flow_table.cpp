@@ -11,8 +11,8 @@
 #include <vector>
 
 #include "appliance/base/netlink_socket.hpp"
+#include "tests/netns/lab/equal_tables.hpp"
 #include "tests/netns/lab/error.hpp"
-#include "tests/netns/lab/wait.hpp"
 
 namespace ftfw::lab {
 namespace {
@@ -221,21 +221,7 @@ std::string difference(const FlowTable& first, const FlowTable& second) {
 }
 
 std::string wait_equal(Lab& lab, std::size_t at_least, Duration at_most) {
-  std::string last;
-  wait_until(
-      at_most,
-      [&] {
-        const FlowTable first = replicated_flows(lab, Node::fw_1);
-        const FlowTable second = replicated_flows(lab, Node::fw_2);
-        last = difference(first, second);
-        if (first.flows.size() < at_least) {
-          last += "  fw-1 holds " + std::to_string(first.flows.size()) + " flows, expected at least " +
-                  std::to_string(at_least) + "\n";
-        }
-        return last.empty();
-      },
-      100ms);
-  return last;
+  return wait_equal_tables(at_least, at_most, [&](Node node) { return replicated_flows(lab, node); });
 }
 
 }  // namespace ftfw::lab

@@ -12,8 +12,8 @@
 #include <vector>
 
 #include "appliance/base/netlink_socket.hpp"
+#include "tests/netns/lab/equal_tables.hpp"
 #include "tests/netns/lab/error.hpp"
-#include "tests/netns/lab/wait.hpp"
 
 namespace ftfw::lab {
 namespace {
@@ -266,21 +266,7 @@ std::string difference(const KernelTable& first, const KernelTable& second) {
 
 std::string wait_equal_kernels(const Lab& lab, std::size_t at_least, Duration at_most,
                                const Compared& compared) {
-  std::string last;
-  wait_until(
-      at_most,
-      [&] {
-        const KernelTable first = kernel_table(lab, Node::fw_1, compared);
-        const KernelTable second = kernel_table(lab, Node::fw_2, compared);
-        last = difference(first, second);
-        if (first.flows.size() < at_least) {
-          last += "  fw-1 holds " + std::to_string(first.flows.size()) + " flows, expected at least " +
-                  std::to_string(at_least) + "\n";
-        }
-        return last.empty();
-      },
-      100ms);
-  return last;
+  return wait_equal_tables(at_least, at_most, [&](Node node) { return kernel_table(lab, node, compared); });
 }
 
 }  // namespace ftfw::lab
