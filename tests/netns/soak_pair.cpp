@@ -22,7 +22,7 @@ constexpr std::size_t kBurst = 50'000;
 constexpr std::size_t kIndices = 350'000;  // they come again
 static_assert(kIndices % kChurned == 0 && kBurst % kChurned == 0 && kIndices <= FlowMill::kMostFlows);
 constexpr std::size_t kShownLogBytes = 4'000;
-const Compared kTcp{.protocols = {IPPROTO_TCP}};
+const Compared kTcp{.protocols = {IPPROTO_TCP}, .window_scales = false};
 
 using Fault = void (SoakPair::*)();
 

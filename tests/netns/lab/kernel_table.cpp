@@ -1,6 +1,7 @@
 #include "tests/netns/lab/kernel_table.hpp"
 
 #include <arpa/inet.h>
+#include <fmt/ranges.h>
 #include <libmnl/libmnl.h>
 #include <libnetfilter_conntrack/libnetfilter_conntrack.h>
 #include <linux/netfilter/nf_conntrack_tcp.h>
@@ -99,17 +100,22 @@ std::string without_zeroes(std::string bytes) {
   return bytes;
 }
 
+std::array<std::uint8_t, 2> window_scales(const Attributes& tcp) {
+  return {byte_of(tcp[CTA_PROTOINFO_TCP_WSCALE_ORIGINAL]), byte_of(tcp[CTA_PROTOINFO_TCP_WSCALE_REPLY])};
+}
+
+const nlattr* tcp_of(const Attributes& flow) {
+  return flow[CTA_PROTOINFO] == nullptr ? nullptr : attributes(flow[CTA_PROTOINFO])[CTA_PROTOINFO_TCP];
+}
+
 std::string protocol_state(const nlattr* protoinfo) {
   if (protoinfo == nullptr) return {};
   const Attributes kinds = attributes(protoinfo);
   if (kinds[CTA_PROTOINFO_TCP] == nullptr) return payload(protoinfo);
   const Attributes tcp = attributes(kinds[CTA_PROTOINFO_TCP]);
-  std::string state;
-  for (const int part :
-       {CTA_PROTOINFO_TCP_STATE, CTA_PROTOINFO_TCP_WSCALE_ORIGINAL, CTA_PROTOINFO_TCP_WSCALE_REPLY}) {
-    state += static_cast<char>(byte_of(tcp.at(static_cast<std::size_t>(part))));
-  }
-  return state;
+  const auto [original, reply] = window_scales(tcp);
+  return {static_cast<char>(byte_of(tcp[CTA_PROTOINFO_TCP_STATE])), static_cast<char>(original),
+          static_cast<char>(reply)};
 }
 
 // All numbers of the nest in the order of their types, zeroes if it is absent.
@@ -183,6 +189,18 @@ std::string whole(const nlmsghdr& message) {
   return {reinterpret_cast<const char*>(&message), message.nlmsg_len};
 }
 
+std::string without_scales(std::string message) {
+  const Attributes of = attributes(*reinterpret_cast<const nlmsghdr*>(message.data()));
+  const Attributes parts = attributes(tcp_of(of));
+  for (const nlattr* scale :
+       {parts[CTA_PROTOINFO_TCP_WSCALE_ORIGINAL], parts[CTA_PROTOINFO_TCP_WSCALE_REPLY]}) {
+    if (scale == nullptr) continue;
+    message.at(
+        static_cast<std::size_t>(static_cast<const char*>(mnl_attr_get_payload(scale)) - message.data())) = 0;
+  }
+  return message;
+}
+
 std::string in_words(const std::string& message) {
   const auto* header = reinterpret_cast<const nlmsghdr*>(message.data());
   const std::unique_ptr<nf_conntrack, decltype(&nfct_destroy)> entry(nfct_new(), &nfct_destroy);
@@ -190,9 +208,12 @@ std::string in_words(const std::string& message) {
   std::array<char, 1024> text{};
   nfct_snprintf(text.data(), text.size(), entry.get(), NFCT_T_UNKNOWN, NFCT_O_DEFAULT,
                 NFCT_OF_SHOW_LAYER3 | NFCT_OF_TIMESTAMP);
-  std::array<char, 32> status{};
-  std::snprintf(status.data(), status.size(), " status 0x%x", status_of(attributes(*header)));
-  return std::string(text.data()) + status.data();
+  const Attributes of = attributes(*header);
+  std::string words = fmt::format("{} status {:#x}", text.data(), status_of(of));
+  const nlattr* tcp =
+      of[CTA_PROTOINFO] == nullptr ? nullptr : attributes(of[CTA_PROTOINFO])[CTA_PROTOINFO_TCP];
+  if (tcp != nullptr) words += fmt::format(" scales {}", fmt::join(window_scales(attributes(tcp)), "/"));
+  return words;
 }
 
 std::string expectation_in_words(const std::string& message) {
@@ -243,7 +264,9 @@ KernelTable kernel_table(const Lab& lab, Node node, const Compared& compared) {
   KernelTable table;
   dump(lab.network(node), NFNL_SUBSYS_CTNETLINK, IPCTNL_MSG_CT_GET, [&](const nlmsghdr& message) {
     const Attributes of = attributes(message);
-    if (is_compared(of, compared)) table.flows.insert_or_assign(key_of(of), whole(message));
+    if (!is_compared(of, compared)) return;
+    table.flows.insert_or_assign(key_of(of),
+                                 compared.window_scales ? whole(message) : without_scales(whole(message)));
   });
   dump(lab.network(node), NFNL_SUBSYS_CTNETLINK_EXP, IPCTNL_MSG_EXP_GET, [&](const nlmsghdr& message) {
     const Attributes of = attributes(message);

@@ -22,6 +22,9 @@ struct KernelTable {
 
 struct Compared {
   std::set<std::uint8_t> protocols;  // IPPROTO_*; empty: all
+  // False where a flow may have been made anew under the same tuple while events were lost: the replica then
+  // keeps the older one's scales, which nobody uses, because a replica checks no windows.
+  bool window_scales = true;
 };
 
 // Without the pair's own flows (original source or reply source is an address of theirs), without TCP that
