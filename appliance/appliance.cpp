@@ -43,12 +43,13 @@ std::string_view name_of(sync::GroupRole role) {
 
 }  // namespace
 
-Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
+Appliance::Appliance(ApplianceParts parts, SharedStatus& status, EventLog& events)
     : caches_(parts.config.replication.standby == config::StandbyMode::cache),
       election_(std::move(parts.election)),
       ruleset_(std::move(parts.ruleset)),
       policy_(std::move(parts.policy)),
       status_(status),
+      events_(events),
       holdings_(std::move(parts.holdings)),
       own_watch_(std::move(parts.own_watch)),
       announcer_(std::move(parts.announcer)),
@@ -150,13 +151,17 @@ void Appliance::serve_control(const std::stop_token& stop) {
   CacheDesk cache(cache_reads_, cache_pieces_);
   const OpenFlowSource open_flows =
       caches_ ? OpenFlowSource([&cache](FlowKind kind) { return cache.open(kind); }) : open_kernel_flows;
-  ControlServer server(
-      control_,
-      control_commands({.status = status_, .orders = orders, .open_flows = open_flows, .policy = policy_}));
+  ControlServer server(control_, control_commands({.status = status_,
+                                                   .events = events_,
+                                                   .orders = orders,
+                                                   .open_flows = open_flows,
+                                                   .policy = policy_}));
   if (const Status woken = server.wake_with(cache.wake_fd(), [&cache] { cache.read_pieces(); }); !woken)
     log::warning("flows of the cache are not shown: " + woken.error().text);
   if (const Status woken = server.wake_with(orders.wake_fd(), [&orders] { orders.read_answers(); }); !woken)
     log::warning("orders by ftfwctl are not answered: " + woken.error().text);
+  if (const Status woken = server.wake_with(events_.wake_fd(), [this] { events_.clear_wakeups(); }); !woken)
+    log::warning("nobody can follow the events: " + woken.error().text);
   server.run(stop);
 }
 

@@ -11,6 +11,7 @@
 #include "appliance/capture_thread.hpp"
 #include "appliance/control/orders.hpp"
 #include "appliance/control/socket.hpp"
+#include "appliance/events.hpp"
 #include "appliance/failover/coordinator.hpp"
 #include "appliance/holdings.hpp"
 #include "appliance/lease_thread.hpp"
@@ -53,7 +54,7 @@ struct ApplianceParts {
 
 class Appliance {
  public:
-  Appliance(ApplianceParts parts, SharedStatus& status);
+  Appliance(ApplianceParts parts, SharedStatus& status, EventLog& events);
 
   // Opens what the vrrp thread needs; call before run().
   Status open();
@@ -108,6 +109,7 @@ class Appliance {
   firewall::Ruleset ruleset_;
   PolicyBook policy_;
   SharedStatus& status_;
+  EventLog& events_;
   Liveness liveness_;
 
   VrrpCommands to_vrrp_{64};                   // failover    -> vrrp

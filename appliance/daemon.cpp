@@ -295,7 +295,7 @@ Started<void> judge_policy(const Options& options, const config::Config& config,
       StartError{ExitCode::invalid_configuration, fmt::format("{}", fmt::join(errors, "\n"))});
 }
 
-Started<void> start_and_run(const Options& options, const ConfigurationFile& file) {
+Started<void> start_and_run(const Options& options, const ConfigurationFile& file, EventLog& happened) {
   const config::Config& config = file.config;
   const auto machine = read_machine();
   if (!machine) return refuse(machine.error());
@@ -395,7 +395,7 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
                        .events = std::move(*events),
                        .control = std::move(*control),
                        .signals = std::move(*signals)},
-                      status);
+                      status, happened);
   if (const Status opened = appliance.open(); !opened) return refuse(opened.error());
   log::notice(fmt::format("ftfw-appliance {} is {}, listening", FTFW_VERSION, node.name));
   appliance.run();
@@ -415,7 +415,10 @@ int run_daemon(const Options& options) {
   configure_log(options);
   const auto file = load_configuration(options, std::cerr);
   if (!file) return exit_status(ExitCode::invalid_configuration);
-  const auto finished = start_and_run(options, *file);
+  EventLog happened;
+  log::set_listener([&happened](auto level, auto text, auto fields) { happened.add(level, text, fields); });
+  const auto finished = start_and_run(options, *file, happened);
+  log::set_listener({});
   if (!finished) {
     log::error(finished.error().second);
     return exit_status(finished.error().first);

@@ -9,6 +9,7 @@
 #include <chrono>
 #include <cstdint>
 #include <iterator>
+#include <utility>
 
 namespace ftfw::log {
 namespace {
@@ -16,6 +17,7 @@ namespace {
 struct Settings {
   Format format = Format::text;
   Level most_detailed = Level::info;
+  Listener listener;
 };
 
 Settings& settings() {
@@ -26,22 +28,6 @@ Settings& settings() {
 std::atomic<std::uint64_t>& left_out() {
   static std::atomic<std::uint64_t> count;
   return count;
-}
-
-std::string_view name_of(Level level) {
-  switch (level) {
-    case Level::error:
-      return "error";
-    case Level::warning:
-      return "warning";
-    case Level::notice:
-      return "notice";
-    case Level::info:
-      return "info";
-    case Level::debug:
-      return "debug";
-  }
-  return "?";
 }
 
 std::string utc_now() {
@@ -70,11 +56,33 @@ void append_json_string(std::string& out, std::string_view text) {
 }  // namespace
 
 void configure(Format format, Level most_detailed) {
-  settings() = {format, most_detailed};
+  settings().format = format;
+  settings().most_detailed = most_detailed;
+}
+
+void set_listener(Listener listener) {
+  settings().listener = std::move(listener);
+}
+
+std::string_view name_of(Level level) {
+  switch (level) {
+    case Level::error:
+      return "error";
+    case Level::warning:
+      return "warning";
+    case Level::notice:
+      return "notice";
+    case Level::info:
+      return "info";
+    case Level::debug:
+      return "debug";
+  }
+  return "?";
 }
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields) {
   if (level > settings().most_detailed) return;
+  if (settings().listener) settings().listener(level, message, fields);
   std::string line;
   switch (settings().format) {
     case Format::text:

@@ -3,6 +3,7 @@
 // journal must not delay an advertisement.
 #pragma once
 
+#include <functional>
 #include <initializer_list>
 #include <string>
 #include <string_view>
@@ -22,6 +23,12 @@ using Field = std::pair<std::string_view, std::string>;
 
 // Before the threads start.
 void configure(Format format, Level most_detailed);
+// Called with each line that is not too detailed, whether it can be written or not. By any thread; it must
+// not log. Before the threads start and after they ended.
+using Listener = std::function<void(Level, std::string_view message, std::initializer_list<Field> fields)>;
+void set_listener(Listener listener);
+
+std::string_view name_of(Level level);
 
 void write(Level level, std::string_view message, std::initializer_list<Field> fields = {});
 

@@ -12,7 +12,7 @@ namespace ftfw {
 namespace {
 
 // Longer than the daemon lets any answer wait.
-constexpr timeval kPatience{.tv_sec = 40, .tv_usec = 0};
+constexpr timeval kBounded{.tv_sec = 40, .tv_usec = 0};
 constexpr std::size_t kMaxVerdictBytes = 65536;
 
 Status send_all(int fd, std::string_view text) {
@@ -37,11 +37,12 @@ Status judge(std::string verdict) {
 }  // namespace
 
 Status ask_control_socket(const std::string& path, const std::string& request,
-                          const std::function<bool(std::string_view text)>& take) {
+                          const std::function<bool(std::string_view text)>& take, Patience patience) {
   const auto fd = connect_to_control_socket(path);
   if (!fd) return std::unexpected(fd.error());
-  ::setsockopt(fd->get(), SOL_SOCKET, SO_RCVTIMEO, &kPatience, sizeof kPatience);
-  ::setsockopt(fd->get(), SOL_SOCKET, SO_SNDTIMEO, &kPatience, sizeof kPatience);
+  if (patience == Patience::bounded)
+    ::setsockopt(fd->get(), SOL_SOCKET, SO_RCVTIMEO, &kBounded, sizeof kBounded);
+  ::setsockopt(fd->get(), SOL_SOCKET, SO_SNDTIMEO, &kBounded, sizeof kBounded);
   if (const Status sent = send_all(fd->get(), request + "\n"); !sent) return sent;
   std::string verdict;
   bool text_ended = false;

@@ -23,6 +23,7 @@ class AnswerStream {
   enum class Progress {
     more,      // ask again when the client has taken this
     waits,     // for another thread: ask again when a wake-up of the server came
+    idles,     // for something to happen, as long as the client likes: ask again as with waits
     finished,  // this was all
   };
 

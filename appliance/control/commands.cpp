@@ -1,6 +1,7 @@
 #include "appliance/control/commands.hpp"
 
 #include "appliance/base/clock.hpp"
+#include "appliance/control/events_command.hpp"
 #include "appliance/control/firewall_commands.hpp"
 #include "appliance/flows/command.hpp"
 
@@ -34,9 +35,9 @@ ControlCommand announce_command(OrderDesk& orders) {
 }  // namespace
 
 ControlCommands control_commands(const ControlContext& context) {
-  return {status_command(context.status), flows_command(context.open_flows),
-          explain_command(context.policy, context.status), rules_command(context.policy),
-          announce_command(context.orders)};
+  return {status_command(context.status),    events_command(context.events),
+          flows_command(context.open_flows), explain_command(context.policy, context.status),
+          rules_command(context.policy),     announce_command(context.orders)};
 }
 
 }  // namespace ftfw

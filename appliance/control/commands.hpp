@@ -4,6 +4,7 @@
 
 #include "appliance/control/command.hpp"
 #include "appliance/control/orders.hpp"
+#include "appliance/events.hpp"
 #include "appliance/flows/source.hpp"
 #include "appliance/policy_book.hpp"
 #include "appliance/status.hpp"
@@ -13,6 +14,7 @@ namespace ftfw {
 // What the handlers may use; it lives as long as the control thread.
 struct ControlContext {
   SharedStatus& status;
+  EventLog& events;
   OrderDesk& orders;          // to the failover thread
   OpenFlowSource open_flows;  // what this node holds
   const PolicyBook& policy;   // in force

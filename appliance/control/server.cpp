@@ -129,13 +129,16 @@ bool ControlServer::send_rest(Client& client) {
 }
 
 void ControlServer::take_piece(Client& client) {
+  client.idles = false;
   const auto progress = client.answer->next(client.out);
   if (!progress) return finish(client, "error: " + progress.error().text + "\n");
   switch (*progress) {
     case AnswerStream::Progress::more:
       return;
     case AnswerStream::Progress::waits:
+    case AnswerStream::Progress::idles:
       client.waits = true;
+      client.idles = *progress == AnswerStream::Progress::idles;
       client.deadline = monotonic_now() + limits_.owed;
       return;
     case AnswerStream::Progress::finished:
@@ -166,6 +169,7 @@ void ControlServer::on_deadline(Client& client, Instant now) {
     client.gone = true;
     return;
   }
+  if (client.idles) return go_on(client);
   finish(client, "error: the daemon is busy, it did not answer in time\n");
   client.deadline = now + limits_.stall;
   go_on(client);

@@ -6,7 +6,7 @@
 //
 // An answer without its end was broken off. Many clients at a time, each piece of an answer in its turn; a
 // client that takes nothing for 10 s is dropped, one whose answer another thread owes gets an error after 30
-// s. Thread: control. It is the only one that a client can make work.
+// s; one that follows what happens may stay. Thread: control. It is the only one that a client can make work.
 #pragma once
 
 #include <cstdint>
@@ -55,6 +55,7 @@ class ControlServer {
     std::optional<std::uint32_t> watched;
     bool asked = false;
     bool waits = false;
+    bool idles = false;  // waits, and may go on waiting
     bool gone = false;
   };
 

@@ -18,6 +18,9 @@ constexpr const char* kClearScreen = "\033[H\033[2J";
 bool print(std::string_view text) {
   return std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
 }
+bool print_at_once(std::string_view text) {
+  return print(text) && std::fflush(stdout) == 0;
+}
 
 int show_error(const ftfw::Error& error) {
   const bool refused = error.blame == ftfw::Blame::peer;
@@ -57,7 +60,9 @@ int main(int argc, char** argv) {
     return app.exit(error) == 0 ? 0 : 1;
   }
   if (chosen.watch) return watch(socket, chosen.request);
-  const auto asked = ftfw::ask_control_socket(socket, chosen.request, print);
+  const auto asked =
+      chosen.follow ? ftfw::ask_control_socket(socket, chosen.request, print_at_once, ftfw::Patience::endless)
+                    : ftfw::ask_control_socket(socket, chosen.request, print);
   std::fflush(stdout);
   return asked ? 0 : show_error(asked.error());
 }

@@ -22,6 +22,25 @@ void add_status(CLI::App& app, Chosen& chosen) {
   });
 }
 
+void add_events(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand(
+      "events", "what happened since the daemon started: changes of role and their causes, peers, alarms");
+  struct Given {
+    bool json = false;
+    std::string last;
+  };
+  const auto given = std::make_shared<Given>();
+  sub->add_flag("-f,--follow", chosen.follow, "and what happens from now on");
+  sub->add_option("-n,--last", given->last, "only so many")->type_name("N");
+  sub->add_flag("--json", given->json, "for programs (schema 1): an object a line");
+  sub->callback([&chosen, given] {
+    chosen.request = "events";
+    if (given->json) chosen.request += " --json";
+    if (!given->last.empty()) chosen.request += " --last " + given->last;
+    if (chosen.follow) chosen.request += " --follow";
+  });
+}
+
 void add_announce(CLI::App& app, Chosen& chosen) {
   CLI::App* sub = app.add_subcommand(
       "announce", "tell the neighbours once more where the virtual addresses are (primary only)");
@@ -103,7 +122,7 @@ void add_rules(CLI::App& app, Chosen& chosen) {
   sub->callback([&chosen, json] { chosen.request = *json ? "rules --json" : "rules"; });
 }
 
-constexpr std::array kSubcommands{add_status, add_explain, add_rules, add_flows, add_announce};
+constexpr std::array kSubcommands{add_status, add_events, add_explain, add_rules, add_flows, add_announce};
 
 }  // namespace
 

@@ -10,7 +10,8 @@ namespace ftfw::ctl {
 // What the command line came to.
 struct Chosen {
   std::string request;
-  bool watch = false;  // ask again every second
+  bool watch = false;   // ask again every second
+  bool follow = false;  // the answer has no end
 };
 
 // Adds the subcommands; parsing then fills `chosen`, which must outlive the app.

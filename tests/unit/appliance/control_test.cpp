@@ -13,9 +13,11 @@
 #include <filesystem>
 #include <latch>
 #include <thread>
+#include <vector>
 
 #include "appliance/control/client.hpp"
 #include "appliance/control/commands.hpp"
+#include "appliance/control/events_command.hpp"
 #include "appliance/control/server.hpp"
 #include "appliance/flows/kernel_source.hpp"
 
@@ -69,14 +71,18 @@ struct Bench {
     server = std::jthread([this, &open](const std::stop_token& stop) {
       auto socket = ControlSocket::open(path);
       OrderDesk desk(orders, answers);
-      ControlCommands commands = control_commands(
-          {.status = status, .orders = desk, .open_flows = open_kernel_flows, .policy = policy});
+      ControlCommands commands = control_commands({.status = status,
+                                                   .events = events,
+                                                   .orders = desk,
+                                                   .open_flows = open_kernel_flows,
+                                                   .policy = policy});
       commands.push_back(
           {.name = "long", .handle = [](const Words&) -> Answer { return std::make_unique<LongAnswer>(); }});
       commands.push_back({.name = "broken",
                           .handle = [](const Words&) -> Answer { return std::make_unique<BrokenAnswer>(); }});
       ControlServer serving(*socket, std::move(commands), limits);
       if (!serving.wake_with(desk.wake_fd(), [&desk] { desk.read_answers(); })) std::abort();
+      if (!serving.wake_with(events.wake_fd(), [this] { events.clear_wakeups(); })) std::abort();
       open.count_down();
       serving.run(stop);
     });
@@ -101,6 +107,7 @@ struct Bench {
   std::filesystem::path directory;
   std::filesystem::path path;
   SharedStatus status;
+  EventLog events;
   PolicyBook policy{std::make_shared<const PolicyInForce>()};
   ControlOrders orders{4};
   ControlAnswers answers{4};
@@ -138,10 +145,10 @@ TEST_CASE("a request goes to the entry with its name, what nobody knows is refus
   CHECK(ask_control_socket(bench.path, "status --json")->starts_with("{"));
   CHECK(ask_control_socket(bench.path, "help")->starts_with("status [--json | --bar]\n    role, peer"));
   CHECK(bench.error_of("reboot") ==
-        "unknown request 'reboot'; known: help, status, flows, explain, rules, announce, long, broken");
+        "unknown request 'reboot'; known: help, status, events, flows, explain, rules, announce, long, broken");
   CHECK(bench.error_of("status --jason") == "'--jason' is not understood here, or lacks its value");
   CHECK(bench.error_of("") ==
-        "unknown request ''; known: help, status, flows, explain, rules, announce, long, broken");
+        "unknown request ''; known: help, status, events, flows, explain, rules, announce, long, broken");
 }
 
 TEST_CASE("words are taken once each, and what is left is named") {
@@ -289,6 +296,69 @@ TEST_CASE("orders beyond the room for them are refused at once") {
   for (int i = 0; i < 4; ++i) clients.push_back(bench.idle_client("announce\n"));
   while (bench.orders.has_room()) std::this_thread::yield();
   CHECK(bench.error_of("announce") == "too many orders wait for the daemon");
+}
+
+// ---- what happened
+
+TEST_CASE("events come oldest first, with what their lines say, or the last of them alone") {
+  Bench bench;
+  bench.events.add(log::Level::notice, "backup: started", {{"role", "backup"}});
+  bench.events.add(log::Level::warning, "fw-2 is no longer heard", {});
+  bench.start();
+
+  const auto text = ask_control_socket(bench.path, "events");
+  REQUIRE(text);
+  CHECK(text->find("UTC  notice   backup: started\n") != std::string::npos);
+  CHECK(text->find("backup: started") < text->find("UTC  warning  fw-2 is no longer heard\n"));
+  const auto json = ask_control_socket(bench.path, "events --json");
+  REQUIRE(json);
+  CHECK(json->starts_with(R"({"schema":1,"number":1,"at":)"));
+  CHECK(json->find(R"("level":"notice","text":"backup: started","role":"backup"})") != std::string::npos);
+  const auto last = ask_control_socket(bench.path, "events --last 1");
+  REQUIRE(last);
+  CHECK(last->find("started") == std::string::npos);
+  CHECK(last->ends_with("fw-2 is no longer heard\n"));
+  CHECK(bench.error_of("events --last few") == "--last takes a number, not \"few\"");
+}
+
+TEST_CASE("who follows the events gets each as it happens, however long nothing does") {
+  Bench bench({.owed = 20ms});
+  bench.start();
+  std::string got;
+  std::latch first(1);
+  std::jthread follower([&] {
+    const Status ended = ask_control_socket(
+        bench.path, "events --follow",
+        [&](std::string_view text) {
+          if (got.empty()) first.count_down();
+          got += text;
+          return got.find("two\n") == std::string::npos;
+        },
+        Patience::endless);
+    CHECK(ended);
+  });
+  bench.events.add(log::Level::notice, "one", {});
+  first.wait();
+  // The server's time for owed answers has passed meanwhile, for the follower too.
+  CHECK(bench.error_of("announce").find("did not answer in time") != std::string::npos);
+  CHECK(bench.error_of("announce").find("did not answer in time") != std::string::npos);
+  bench.events.add(log::Level::notice, "two", {});
+  follower.join();
+  CHECK(got.find("one\n") < got.find("two\n"));
+}
+
+TEST_CASE("more followers than there is room for are refused, and one that goes makes room") {
+  Bench bench;
+  bench.start();
+  std::vector<UniqueFd> followers;
+  for (std::size_t i = 0; i < kMaxFollowers; ++i) followers.push_back(bench.idle_client("events --follow\n"));
+  CHECK(bench.error_of("events --follow") == "4 clients follow the events already");
+  CHECK(ask_control_socket(bench.path, "events"));
+  followers.clear();
+  bench.events.add(log::Level::notice, "anything", {});
+  Status followed = fail(Blame::peer, "");
+  const auto once = [](std::string_view) { return false; };
+  while (!followed) followed = ask_control_socket(bench.path, "events --follow", once);
 }
 
 // ---- the socket itself
