@@ -64,7 +64,7 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status)
               .lease = lease_,
               .to_vrrp = vrrp_orders_,
               .to_replication = replication_orders_}),
-      rules_keeper_(parts.loader, std::move(parts.rules_watch)),
+      rules_keeper_(parts.loader, std::move(parts.rules_watch), parts.config.firewall.repair),
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
       lease_thread_(lease_, std::move(parts.lease_addresses), holdings_.addresses(), from_lease_, liveness_),
       files_(parts.config.group.tracked_files, from_files_),
