@@ -39,6 +39,8 @@ class RulesKeeper {
   // Before a reload, which changes single rules in their place: what was left as others made it is in doubt.
   void distrust_what_was_left(const firewall::Ruleset& ruleset);
   void set_repair(bool repair) { repair_ = repair; }
+  // Something of ours is not what it should be, and will be.
+  bool repairing() const { return repair_ && loader_.in_doubt(); }
   // When a repair that waits may be done; nothing: none waits.
   std::optional<Instant> next_deadline() const { return again_at_; }
 

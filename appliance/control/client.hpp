@@ -10,7 +10,8 @@
 namespace ftfw {
 
 // Sends the request and hands the text over as it comes. An error of the daemon is Blame::peer with its
-// words, whatever text came before; anything else (nobody there, broken off, no answer for 40 s)
+// words, whatever text came before, or
+// Blame::configuration where a file is to blame; anything else (nobody there, broken off, no answer for 40 s)
 // Blame::system. take returns false to stop: that is no error.
 Status ask_control_socket(const std::string& path, const std::string& request,
                           const std::function<bool(std::string_view text)>& take);
