@@ -46,8 +46,8 @@ std::string_view name_of(sync::GroupRole role) {
 Appliance::Appliance(ApplianceParts parts, SharedStatus& status, EventLog& events)
     : caches_(parts.config.replication.standby == config::StandbyMode::cache),
       election_(std::move(parts.election)),
-      ruleset_(std::move(parts.ruleset)),
       policy_(std::move(parts.policy)),
+      ruleset_(ruleset_of(policy_.now())),
       status_(status),
       events_(events),
       holdings_(std::move(parts.holdings)),
@@ -65,7 +65,9 @@ Appliance::Appliance(ApplianceParts parts, SharedStatus& status, EventLog& event
               .lease = lease_,
               .to_vrrp = vrrp_orders_,
               .to_replication = replication_orders_}),
-      rules_keeper_(parts.loader, std::move(parts.rules_watch)),
+      rules_keeper_(parts.loader, std::move(parts.rules_watch), parts.config.firewall.repair),
+      loader_(parts.loader),
+      reload_(reload_parts(), {.capabilities = parts.capabilities}),
       vrrp_(election_, to_vrrp_, from_vrrp_, liveness_),
       lease_thread_(lease_, std::move(parts.lease_addresses), holdings_.addresses(), from_lease_, liveness_),
       files_(parts.config.group.tracked_files, from_files_),
@@ -93,6 +95,7 @@ Status Appliance::open() {
   watch(own_watch_.fd(), &Appliance::read_own_watch);
   watch(from_control_.wake_fd(), &Appliance::read_orders);
   watch(rules_keeper_.fd(), &Appliance::read_rules_watch);
+  watch(reload_.fd(), &Appliance::read_reload);
   return opened;
 }
 
@@ -127,6 +130,7 @@ void Appliance::run() {
       liveness_.beat(ThreadName::failover, now);
       coordinator_.on_timer(now);
       carry_out_outputs();
+      read_reload();
       vrrp_orders_.flush();
       replication_orders_.flush();
       control_answers_.flush();
@@ -171,7 +175,7 @@ void Appliance::read_signals() {
   signalfd_siginfo signal{};
   while (::read(signals_.get(), &signal, sizeof signal) == static_cast<ssize_t>(sizeof signal)) {
     if (signal.ssi_signo == SIGHUP) {
-      log::warning("SIGHUP: this version does not reload; restart the backup first, then the primary");
+      reload_.request({});
       continue;
     }
     log::notice(fmt::format("asked to stop{}",
@@ -252,8 +256,8 @@ void Appliance::read_rules_watch() {
 // one made it.
 void Appliance::keep_rules(Instant now) {
   RulesKeeper::Outcome outcome;
-  rules_keeper_.look(ruleset_, outcome, now);
-  rules_keeper_.repair(ruleset_, steps_.stance(), [this] { return election_speaks(); }, outcome, now);
+  rules_keeper_.look(*ruleset_, outcome, now);
+  rules_keeper_.repair(*ruleset_, steps_.stance(), [this] { return election_speaks(); }, outcome, now);
   tell(outcome);
 }
 
@@ -428,7 +432,7 @@ void Appliance::run_step(const failover::RunStep& step) {
   // What others did to the tables a moment ago must not be woken.
   if (step.step == failover::Step::activate_rules) {
     RulesKeeper::Outcome outcome;
-    rules_keeper_.look(ruleset_, outcome, monotonic_now());
+    rules_keeper_.look(*ruleset_, outcome, monotonic_now());
     tell(outcome);
   }
   if (const auto result = steps_.run(step)) coordinator_.on_step_finished(monotonic_now(), *result);
@@ -511,22 +515,6 @@ void Appliance::watch_threads(Instant now) {
   const bool peer_alive =
       status_.with([](const StatusBoard& board) { return board.replication.any_peer_alive(); });
   if (!hanging || (replicates && !peer_alive)) ::sd_notify(0, "WATCHDOG=1");
-}
-
-std::string_view name_of(ThreadName thread) {
-  switch (thread) {
-    case ThreadName::vrrp:
-      return "vrrp";
-    case ThreadName::failover:
-      return "failover";
-    case ThreadName::lease:
-      return "lease";
-    case ThreadName::capture:
-      return "capture";
-    case ThreadName::replication:
-      return "replication";
-  }
-  return "?";
 }
 
 }  // namespace ftfw

@@ -19,6 +19,7 @@
 #include "appliance/messages.hpp"
 #include "appliance/policy_book.hpp"
 #include "appliance/put_back.hpp"
+#include "appliance/reload.hpp"
 #include "appliance/replication_thread.hpp"
 #include "appliance/rules_keeper.hpp"
 #include "appliance/status.hpp"
@@ -35,7 +36,7 @@ struct ApplianceParts {
   const config::Config& config;
   vrrp::Settings election;
   std::shared_ptr<const PolicyInForce> policy;
-  firewall::Ruleset ruleset;
+  firewall::Capabilities capabilities;
   firewall::Loader& loader;
   firewall::RulesetWatch rules_watch;
   Holdings holdings;
@@ -61,6 +62,9 @@ class Appliance {
   // Until SIGTERM or SIGINT has been carried out.
   void run();
 
+  // The present configuration: a reload may have brought another one than it was made with.
+  config::OnExit on_exit() const { return policy_.now()->config.on_exit; }
+
  private:
   void read_signals();
   void read_vrrp();
@@ -70,6 +74,8 @@ class Appliance {
   void read_own_watch();
   void read_orders();
   bool election_speaks() const;
+  // Rules are being loaded, or must be loaded again: this node could not be a primary at once.
+  bool loading() const;
   void read_rules_watch();
   void keep_rules(Instant now);
   void tell(const RulesKeeper::Outcome& outcome);
@@ -90,6 +96,9 @@ class Appliance {
   void on_report(const FilesRead& read);
   // An order of an operator: what to answer. One that takes longer answers by control_answers_ later.
   std::optional<ControlAnswer> on_order(std::uint64_t id, const AnnounceOrder& order);
+  std::optional<ControlAnswer> on_order(std::uint64_t id, const ReloadOrder& order);
+  Reload::Parts reload_parts();
+  void read_reload();
 
   void serve_control(const std::stop_token& stop);
   void drain_vrrp();
@@ -106,8 +115,8 @@ class Appliance {
 
   bool caches_;  // as standby
   vrrp::Settings election_;
-  firewall::Ruleset ruleset_;
   PolicyBook policy_;
+  std::shared_ptr<const firewall::Ruleset> ruleset_;  // of policy_
   SharedStatus& status_;
   EventLog& events_;
   Liveness liveness_;
@@ -137,6 +146,8 @@ class Appliance {
   PutBack put_back_;
   StepRunner steps_;
   RulesKeeper rules_keeper_;
+  firewall::Loader& loader_;
+  Reload reload_;
   VrrpThread vrrp_;
   LeaseThread lease_thread_;
   TrackedFiles files_;

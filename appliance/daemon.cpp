@@ -179,6 +179,7 @@ std::vector<std::string> find_kernel_defects(const config::Config& config) {
 struct Firewall {
   firewall::Loader loader;
   firewall::Ruleset ruleset;
+  firewall::Capabilities capabilities;
 };
 
 // Closed first; then asked what the kernel can do; then everything that the kernel refuses is named at once.
@@ -194,7 +195,7 @@ Started<Firewall> prepare_firewall(const config::Config& config, const std::stri
   }
   if (const auto checked = loader.check(ruleset); !checked) return refuse(joined(checked.error(), file));
   if (const auto loaded = loader.stand_by(ruleset); !loaded) return refuse(joined(loaded.error(), file));
-  return Firewall{std::move(loader), std::move(ruleset)};
+  return Firewall{std::move(loader), std::move(ruleset), *capabilities};
 }
 
 Started<ByteVector> read_key(const std::string& path) {
@@ -373,14 +374,14 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
     board.kernel_defects = std::move(defects);
   });
   auto policy = std::make_shared<const PolicyInForce>(PolicyInForce{.config = config,
-                                                                    .ruleset = firewall->ruleset,
+                                                                    .ruleset = std::move(firewall->ruleset),
                                                                     .guard = firewall::build_guard(config),
                                                                     .file = options.config_path,
                                                                     .source = file.text});
   Appliance appliance({.config = config,
                        .election = vrrp::make_settings(config, node, role_limit_of(options.role)),
                        .policy = std::move(policy),
-                       .ruleset = std::move(firewall->ruleset),
+                       .capabilities = firewall->capabilities,
                        .loader = firewall->loader,
                        .rules_watch = std::move(*rules_watch),
                        .holdings = std::move(*holdings),
@@ -399,13 +400,13 @@ Started<void> start_and_run(const Options& options, const ConfigurationFile& fil
   if (const Status opened = appliance.open(); !opened) return refuse(opened.error());
   log::notice(fmt::format("ftfw-appliance {} is {}, listening", FTFW_VERSION, node.name));
   appliance.run();
-  if (config.on_exit == config::OnExit::open) {
+  const bool opens = appliance.on_exit() == config::OnExit::open;
+  if (opens) {
     if (const auto removed = firewall->loader.remove_everything(); !removed) {
       log::warning(joined(removed.error(), options.config_path));
     }
   }
-  log::notice(config.on_exit == config::OnExit::open ? "stopped; our tables are removed"
-                                                     : "stopped; the guard stays, nothing is forwarded");
+  log::notice(opens ? "stopped; our tables are removed" : "stopped; the guard stays, nothing is forwarded");
   return {};
 }
 

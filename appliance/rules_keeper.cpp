@@ -38,23 +38,47 @@ void RulesKeeper::look(const firewall::Ruleset& ruleset, Outcome& outcome, Insta
     ++outcome.foreign_changes;
     if (repair_) loader_.distrust(commit, ruleset);
     // Each one is told, until somebody does it again and again.
-    if (!fought) outcome.alarms.push_back(fmt::format("{} {}", name_of(commit), describe(ours)));
+    if (!fought) {
+      outcome.alarms.push_back(fmt::format("{} {}{}", name_of(commit), describe(ours),
+                                           repair_ ? "" : "; it stays, by repair = false"));
+    }
     if (fought && is_due(told_fight_, now)) {
       told_fight_ = now;
-      outcome.alarms.push_back(fmt::format("{} keeps changing our tables: they are repaired every {} ms only",
-                                           name_of(commit), firewall::RepairPace::kSpacing / 1ms));
+      outcome.alarms.push_back(fmt::format("{} keeps changing our tables: {}", name_of(commit), pace_text()));
     }
+    // Told as often as repaired.
+    if (!repair_) note_left(commit, now);
   }
   if (commits->lost) {
     ++outcome.foreign_changes;
     outcome.alarms.emplace_back("others changed the ruleset faster than we could follow");
     if (repair_) loader_.distrust_everything(ruleset);
+    all_left_ = all_left_ || !repair_;
   }
+}
+
+std::string RulesKeeper::pace_text() const {
+  if (!repair_) return "it stays, by repair = false";
+  return fmt::format("they are repaired every {} ms only", firewall::RepairPace::kSpacing / 1ms);
+}
+
+void RulesKeeper::note_left(const firewall::ForeignCommit& commit, Instant now) {
+  pace_.note(now);
+  if (left_.size() < kMaxLeft) {
+    left_.push_back(commit);
+  } else {
+    all_left_ = true;
+  }
+}
+
+void RulesKeeper::distrust_what_was_left(const firewall::Ruleset& ruleset) {
+  for (const firewall::ForeignCommit& commit : std::exchange(left_, {})) loader_.distrust(commit, ruleset);
+  if (std::exchange(all_left_, false)) loader_.distrust_everything(ruleset);
 }
 
 void RulesKeeper::repair(const firewall::Ruleset& ruleset, firewall::Stance stance,
                          const std::function<bool()>& interrupted, Outcome& outcome, Instant now) {
-  if (!loader_.in_doubt()) {
+  if (!repair_ || !loader_.in_doubt()) {
     again_at_.reset();
     return;
   }

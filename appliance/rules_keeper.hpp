@@ -36,16 +36,27 @@ class RulesKeeper {
   // What is in doubt becomes what `stance` says. interrupted: asked between the pieces of a large load.
   void repair(const firewall::Ruleset& ruleset, firewall::Stance stance,
               const std::function<bool()>& interrupted, Outcome& outcome, Instant now);
+  // Before a reload, which changes single rules in their place: what was left as others made it is in doubt.
+  void distrust_what_was_left(const firewall::Ruleset& ruleset);
+  void set_repair(bool repair) { repair_ = repair; }
+  // Something of ours is not what it should be, and will be.
+  bool repairing() const { return repair_ && loader_.in_doubt(); }
   // When a repair that waits may be done; nothing: none waits.
   std::optional<Instant> next_deadline() const { return again_at_; }
 
  private:
-  void tell(Outcome& outcome, const std::string& who, std::string text, Instant now);
+  // Beyond it everything is in doubt.
+  static constexpr std::size_t kMaxLeft = 64;
+
+  std::string pace_text() const;
+  void note_left(const firewall::ForeignCommit& commit, Instant now);
 
   firewall::Loader& loader_;
   firewall::RulesetWatch watch_;
   bool repair_;
   firewall::RepairPace pace_;
+  std::vector<firewall::ForeignCommit> left_;  // with repair = false, since the last reload
+  bool all_left_ = false;
   std::optional<Instant> again_at_;
   std::optional<Instant> told_fight_;
   std::optional<Instant> told_failure_;

@@ -69,7 +69,7 @@ std::optional<failover::StepResult> StepRunner::run(const failover::RunStep& ste
 }
 
 Status StepRunner::activate_rules() {
-  Status activated = status_of(parts_.loader.activate(parts_.ruleset, true));
+  Status activated = status_of(parts_.loader.activate(*parts_.ruleset, true));
   // Where it failed the tables are as they were, behind the guard.
   if (activated) {
     rules_ = "active, shield up";
@@ -92,7 +92,7 @@ Status StepRunner::standby_rules() {
   // The tables may be gone or changed by somebody: then the guard alone, which forwards nothing, and a new
   // load. One that gives way to a takeover is done again later.
   if (!asleep) {
-    const firewall::LoadResult loaded = parts_.loader.stand_by(parts_.ruleset, parts_.interrupted);
+    const firewall::LoadResult loaded = parts_.loader.stand_by(*parts_.ruleset, parts_.interrupted);
     asleep = status_of(loaded);
     if (loaded && loaded->interrupted) asleep = fail(Blame::kernel, "the load gave way to the election");
   }

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 
@@ -25,7 +26,7 @@ class StepRunner {
  public:
   struct Parts {
     const vrrp::Settings& election;
-    const firewall::Ruleset& ruleset;
+    const std::shared_ptr<const firewall::Ruleset>& ruleset;  // the one in force, whichever that is by then
     firewall::Loader& loader;
     // Whether something waits that goes before a load.
     std::function<bool()> interrupted;
@@ -52,6 +53,9 @@ class StepRunner {
 
   // What the last step made of the firewall, or tried to: what it shall be.
   firewall::Stance stance() const { return stance_; }
+
+  // A load that gave way, or was refused, and is done again.
+  bool rules_owed() const { return rules_remain_; }
 
   // What the rules are now, for status.
   const std::string& rules() const { return rules_; }

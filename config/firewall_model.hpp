@@ -222,6 +222,7 @@ struct Firewall {
   ForwardPolicy forward_policy = ForwardPolicy::drop;
   EstablishedPlace established = EstablishedPlace::last;
   bool count_rules = false;  // every rule that decides has a counter of its own
+  bool repair = true;        // what other programs change in our tables is undone
   std::string inside;        // interface
   Location inside_where;
   std::string outside;  // interface

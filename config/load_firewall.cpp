@@ -129,6 +129,7 @@ Firewall read_firewall(Section& root, const ReadFile& read_file) {
     firewall.established = place->value == 0 ? EstablishedPlace::last : EstablishedPlace::first;
   }
   if (const auto counters = section->flag({"counters", "true"})) firewall.count_rules = counters->value;
+  if (const auto repair = section->flag({"repair", "true"})) firewall.repair = repair->value;
   if (const auto inside = section->interface({"inside", "\"eth1\"", Need::required})) {
     firewall.inside = inside->value;
     firewall.inside_where = inside->where;

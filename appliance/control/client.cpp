@@ -26,11 +26,14 @@ Status send_all(int fd, std::string_view text) {
 
 Status judge(std::string verdict) {
   constexpr std::string_view kError = "error: ";
+  constexpr std::string_view kInvalid = "invalid: ";
   if (verdict == "ok\n") return {};
-  if (!verdict.starts_with(kError) || !verdict.ends_with('\n')) {
+  const bool invalid = verdict.starts_with(kInvalid);
+  if (!(invalid || verdict.starts_with(kError)) || !verdict.ends_with('\n')) {
     return fail(Blame::system, "the daemon broke its answer off");
   }
   verdict.pop_back();
+  if (invalid) return fail(Blame::configuration, verdict.substr(kInvalid.size()));
   return fail(Blame::peer, verdict.substr(kError.size()));
 }
 

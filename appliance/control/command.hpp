@@ -33,7 +33,8 @@ class AnswerStream {
   virtual ~AnswerStream() = default;  // the client may go at any time
 
   // Appends the next piece. It may read a socket of its own for a few milliseconds, and never waits for
-  // another thread. An error ends the answer and is told to the client.
+  // another thread. An error ends the answer and is told to the client; Blame::configuration is for a file
+  // that the daemon does not take.
   virtual Result<Progress> next(std::string& out) = 0;
 };
 

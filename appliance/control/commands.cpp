@@ -32,12 +32,23 @@ ControlCommand announce_command(OrderDesk& orders) {
           }};
 }
 
+ControlCommand reload_command(OrderDesk& orders) {
+  return {.name = "reload",
+          .arguments = "",
+          .help = "read the configuration file again: the change takes effect as a whole, or nothing does",
+          .handle = [&orders](const Words& words) -> Answer {
+            if (const Status finished = words.finish(); !finished) return std::unexpected(finished.error());
+            return orders.post(ReloadOrder{});
+          }};
+}
+
 }  // namespace
 
 ControlCommands control_commands(const ControlContext& context) {
   return {status_command(context.status),    events_command(context.events),
           flows_command(context.open_flows), explain_command(context.policy, context.status),
-          rules_command(context.policy),     announce_command(context.orders)};
+          rules_command(context.policy),     announce_command(context.orders),
+          reload_command(context.orders)};
 }
 
 }  // namespace ftfw

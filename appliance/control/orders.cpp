@@ -10,7 +10,11 @@ class OrderDesk::OrderAnswer : public AnswerStream {
 
   Result<Progress> next(std::string& out) override {
     if (answer_->id == 0) return Progress::waits;
-    if (!answer_->done) return fail(Blame::peer, answer_->text);
+    if (!answer_->report.empty()) {
+      out += std::exchange(answer_->report, {});
+      return Progress::more;
+    }
+    if (!answer_->done) return fail(answer_->invalid ? Blame::configuration : Blame::peer, answer_->text);
     out += answer_->text;
     return Progress::finished;
   }

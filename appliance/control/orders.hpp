@@ -19,8 +19,9 @@
 namespace ftfw {
 
 struct AnnounceOrder {};  // the virtual addresses, once more
+struct ReloadOrder {};    // the configuration file
 
-using Order = std::variant<AnnounceOrder>;
+using Order = std::variant<AnnounceOrder, ReloadOrder>;
 
 struct ControlOrder {
   std::uint64_t id = 0;
@@ -31,7 +32,9 @@ using ControlOrders = Mailbox<ControlOrder>;
 struct ControlAnswer {
   std::uint64_t id = 0;
   bool done = false;
-  std::string text;  // whole lines; if it was not done, why, without the last line's end
+  bool invalid = false;     // not done, because of what a file says
+  std::string report = {};  // whole lines that are shown first, whatever became of the order
+  std::string text;         // whole lines; if it was not done, why, without the last line's end
 };
 using ControlAnswers = Mailbox<ControlAnswer>;
 

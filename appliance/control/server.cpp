@@ -131,7 +131,10 @@ bool ControlServer::send_rest(Client& client) {
 void ControlServer::take_piece(Client& client) {
   client.idles = false;
   const auto progress = client.answer->next(client.out);
-  if (!progress) return finish(client, "error: " + progress.error().text + "\n");
+  if (!progress) {
+    const bool invalid = progress.error().blame == Blame::configuration;
+    return finish(client, (invalid ? "invalid: " : "error: ") + progress.error().text + "\n");
+  }
   switch (*progress) {
     case AnswerStream::Progress::more:
       return;

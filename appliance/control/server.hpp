@@ -2,7 +2,8 @@
 //
 //   request   name, arguments, '\n'         at most 1024 bytes, within 5 s
 //   answer    text, 0x00, "ok\n"            or, instead of "ok\n" and maybe behind a part of the text,
-//                                           "error: what is wrong\n"
+//                                           "error: what is wrong\n"; "invalid: why\n" of a file that
+//                                           the daemon does not take
 //
 // An answer without its end was broken off. Many clients at a time, each piece of an answer in its turn; a
 // client that takes nothing for 10 s is dropped, one whose answer another thread owes gets an error after 30

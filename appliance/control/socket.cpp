@@ -17,7 +17,7 @@ Result<sockaddr_un> address_of(const std::string& path) {
   sockaddr_un address{};
   address.sun_family = AF_UNIX;
   if (path.size() >= sizeof address.sun_path) {
-    return fail(Blame::configuration, path + ": longer than a socket path can be (107 bytes)");
+    return fail(Blame::system, path + ": longer than a socket path can be (107 bytes)");
   }
   std::memcpy(address.sun_path, path.data(), path.size());
   return address;

@@ -61,6 +61,8 @@ class Loader {
 
   // The guard alone, with its present virtual addresses; other tables stay as they are.
   LoadResult close();
+  // From the next step on that raises guard or shield: close() for one that stands.
+  void use_guard(Guard guard) { guard_ = std::move(guard); }
   // Loads everything anew behind the guard, filter tables dormant; named counters keep their values. A NAT
   // table that is there with the same content is not touched; one that is not there waits for the first
   // activation.

@@ -46,3 +46,23 @@ TEST_CASE("another program flushes, deletes or opens our tables -> undone at onc
   }
   CHECK(b.is_closed(Node::fw_2));
 }
+
+TEST_CASE("repair = false: what another program changes is an alarm and stays") {
+  DaemonBench b;
+  const auto configuration = edited(b.lab, b.configuration, "[firewall]", "[firewall]\nrepair = false");
+  b.fw_1.configure(configuration);
+  b.fw_2.configure(configuration);
+  b.start_pair();
+  const std::string rule = "ip saddr 192.0.2.77 accept";
+  const Json told = b.status(Node::fw_1);
+  b.lab.run_well(Node::fw_1, {"nft", "insert rule inet ftfw forward " + rule});
+  CHECK(b.wait_status(Node::fw_1,
+                      [&](const Json& now) { return now["foreign_changes"] > told["foreign_changes"]; }));
+  CHECK(b.has_alarm(Node::fw_1, "nft"));
+  CHECK(b.has_alarm(Node::fw_1, "repair = false"));
+  // Its own rounds come and go: a change of role, too, leaves it.
+  b.fw_2.kill();
+  CHECK(b.wait_status(Node::fw_1, [](const Json& now) { return now["peers"][0]["alive"] == false; }));
+  CHECK(b.table(Node::fw_1, "ftfw").contains(rule));
+  CHECK(b.status(Node::fw_1)["repairs"] == told["repairs"]);
+}

@@ -1,5 +1,6 @@
 // ftfwctl: asks a running ftfw-appliance over its control socket.
-// Exit code: 0 answered, 1 refused (or a wrong command line), 4 nobody answers.
+// Exit code: 0 answered, 1 refused (or a wrong command line), 2 the configuration file was refused, 4 nobody
+// answers.
 #include <unistd.h>
 
 #include <chrono>
@@ -23,8 +24,10 @@ bool print_at_once(std::string_view text) {
 }
 
 int show_error(const ftfw::Error& error) {
-  const bool refused = error.blame == ftfw::Blame::peer;
+  const bool invalid = error.blame == ftfw::Blame::configuration;
+  const bool refused = invalid || error.blame == ftfw::Blame::peer;
   std::fprintf(stderr, "%s: %s\n", refused ? "error" : "ftfwctl", error.text.c_str());
+  if (invalid) return 2;
   return refused ? 1 : 4;
 }
 

@@ -47,6 +47,13 @@ void add_announce(CLI::App& app, Chosen& chosen) {
   sub->callback([&chosen] { chosen.request = "announce"; });
 }
 
+void add_reload(CLI::App& app, Chosen& chosen) {
+  CLI::App* sub = app.add_subcommand(
+      "reload",
+      "read the configuration file again: all of the change takes effect, or (exit code 2) nothing");
+  sub->callback([&chosen] { chosen.request = "reload"; });
+}
+
 // The daemon reads the values and says what is wrong with them.
 struct ValueOption {
   const char* names;   // for CLI11, those of conntrack(8) among them
@@ -122,7 +129,8 @@ void add_rules(CLI::App& app, Chosen& chosen) {
   sub->callback([&chosen, json] { chosen.request = *json ? "rules --json" : "rules"; });
 }
 
-constexpr std::array kSubcommands{add_status, add_events, add_explain, add_rules, add_flows, add_announce};
+constexpr std::array kSubcommands{add_status, add_events,   add_explain, add_rules,
+                                  add_flows,  add_announce, add_reload};
 
 }  // namespace
 

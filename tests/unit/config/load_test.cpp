@@ -416,7 +416,7 @@ TEST_CASE("keys beyond the reference file are read") {
   text.replace(text.find("insecure"), 0,
                "expectations = false\nprotocols = [\"udp\", 47]\nparked_timeout = \"2h\"\ncompare_interval = "
                "\"5min\"\n");
-  text += "forward_policy = \"accept\"\ncounters = true\n";
+  text += "forward_policy = \"accept\"\ncounters = true\nrepair = false\n";
   text += "[[firewall.allow]]\nfrom = \"dmz\"\nprotocol = 50\nlimit = \"30/minute\"\n";
   text += "[[firewall.helper]]\nname = \"t\"\ntype = \"tftp\"\n";
   text += "[[firewall.flowtable]]\nname = \"f\"\ndevices = [\"lan\", \"wan\"]\nmode = \"require\"\n";
@@ -449,6 +449,7 @@ TEST_CASE("keys beyond the reference file are read") {
   CHECK(config.replication.compare_interval == 5min);
   CHECK(config.firewall.forward_policy == ForwardPolicy::accept);
   CHECK(config.firewall.count_rules);
+  CHECK_FALSE(config.firewall.repair);
   CHECK(config.firewall.rules.at(0).match.from.at(0).name == "dmz");
   CHECK(config.firewall.rules.at(0).match.protocols == std::vector<std::uint8_t>{50});
   CHECK(config.firewall.rules.at(0).limit->per_seconds == 60);
