@@ -177,7 +177,7 @@ class Writer {
 
 void fill_standby_tables(StandbyTables& into, const Ruleset& ruleset, const Guard& guard) {
   into.guard = guard.table;
-  into.guard.chains = {guard.closed};
+  into.guard.chains = {guard.closed, guard.gate};
   into.tables = {&into.guard};
   for (const Table& table : ruleset) {
     if (table.kind != TableKind::filter) into.tables.push_back(&table);

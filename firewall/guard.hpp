@@ -1,11 +1,12 @@
 // The guard: what a machine that is not the primary does with packets. One table (inet ftfw_guard) with at
-// most two chains, each there only while it is needed:
-//   guard   prerouting, before conntrack: drops what is for a virtual address and what is not for this
-//   machine. shield  input, after conntrack and NAT: while a takeover commits flows, drops packets to a
-//   virtual address that
-//           belong to no known flow, so that our own stack answers nothing (an RST would kill a flow still
-//           coming).
-// Invariant: traffic from and to the node's own addresses (VRRP, replication, ssh) passes both.
+// most three chains, each there only while it is needed:
+//   guard    prerouting, before conntrack: drops what is for a virtual address and what is not for this
+//   machine gate     forward: drops everything. Only packets that were past prerouting when the guard came
+//   get there shield   input, after conntrack and NAT: while a takeover commits flows, drops packets to a
+//   virtual address
+//            that belong to no known flow, so that our own stack answers nothing (an RST would kill a flow
+//            still coming)
+// Invariant: traffic from and to the node's own addresses (VRRP, replication, ssh) passes all of them.
 #pragma once
 
 #include "config/model.hpp"
@@ -15,12 +16,14 @@ namespace ftfw::firewall {
 
 inline constexpr const char* kGuardTable = "ftfw_guard";
 inline constexpr const char* kGuardChain = "guard";
+inline constexpr const char* kGateChain = "gate";
 inline constexpr const char* kShieldChain = "shield";
 
-// The two chains of the table; the table itself has nothing else.
+// The chains of the table; the table itself has nothing else.
 struct Guard {
   Table table;   // without chains
   Chain closed;  // kGuardChain
+  Chain gate;    // kGateChain; comes and goes with it
   Chain shield;  // kShieldChain
 };
 

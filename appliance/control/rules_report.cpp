@@ -24,7 +24,7 @@ struct Wanted {
 
 Wanted wanted_of(const PolicyInForce& policy, const CountedTable& counted) {
   if (counted.name == policy.guard.table.name)
-    return {&policy.guard.table, {&policy.guard.closed, &policy.guard.shield}};
+    return {&policy.guard.table, {&policy.guard.closed, &policy.guard.gate, &policy.guard.shield}};
   const auto found = std::ranges::find(policy.ruleset, counted.name, &Table::name);
   if (found == policy.ruleset.end() ||
       firewall::linux_nft::mark_of(*found, counted.mark.author) != counted.mark)

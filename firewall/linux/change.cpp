@@ -78,7 +78,7 @@ void Change::toggle(const std::string& name, Activity activity) {
 
 void Change::remove(const std::string& name) {
   delete_table(batch_, name);
-  if (name == kGuardTable) state_.guard = state_.shield = false;
+  if (name == kGuardTable) state_.guard = state_.gate = state_.shield = false;
   // Last: the name may be that of the element.
   std::erase_if(state_.tables, [&name](const InstalledTable& table) { return table.name == name; });
 }
@@ -93,9 +93,9 @@ void Change::add_guard_chain(const Chain& chain) {
 }
 
 void Change::raise_guard() {
-  if (state_.guard) return;
-  add_guard_chain(guard_.closed);
-  state_.guard = true;
+  if (!state_.guard) add_guard_chain(guard_.closed);
+  if (!state_.gate) add_guard_chain(guard_.gate);
+  state_.guard = state_.gate = true;
 }
 
 void Change::raise_shield() {
@@ -105,15 +105,16 @@ void Change::raise_shield() {
 }
 
 void Change::lower_guard() {
-  if (!state_.guard) return;
+  if (!state_.guard && !state_.gate) return;
   if (!state_.shield) return remove(guard_.table.name);
-  delete_chain(batch_, guard_.table.name, guard_.closed);
-  state_.guard = false;
+  if (state_.guard) delete_chain(batch_, guard_.table.name, guard_.closed);
+  if (state_.gate) delete_chain(batch_, guard_.table.name, guard_.gate);
+  state_.guard = state_.gate = false;
 }
 
 void Change::lower_shield() {
   if (!state_.shield) return;
-  if (!state_.guard) return remove(guard_.table.name);
+  if (!state_.guard && !state_.gate) return remove(guard_.table.name);
   delete_chain(batch_, guard_.table.name, guard_.shield);
   state_.shield = false;
 }

@@ -47,6 +47,7 @@ void note_chain(const nlmsghdr& header, Installed& installed) {
   if (of != installed.tables.end()) of->complete = true;
   if (table != std::string_view(kGuardTable)) return;
   installed.guard |= name == std::string_view(kGuardChain);
+  installed.gate |= name == std::string_view(kGateChain);
   installed.shield |= name == std::string_view(kShieldChain);
 }
 

@@ -29,8 +29,10 @@ struct Installed {
   std::uint32_t genid = 0;
   std::vector<InstalledTable> tables;
   bool guard = false;   // the chain that closes the machine
+  bool gate = false;    // the one that closes it for packets that were past the guard when it came
   bool shield = false;  // the chain that keeps our own stack quiet
 
+  bool closed() const { return guard && gate; }
   const InstalledTable* find(std::string_view name) const;
 };
 

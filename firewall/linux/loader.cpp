@@ -223,7 +223,7 @@ std::expected<void, std::vector<Refusal>> Loader::check(const Ruleset& whole) {
   Batch batch(conversation_.next_sequence());
   Change change(batch, guard_, *installed, author_);
   Table guard = guard_.table;
-  guard.chains = {guard_.closed, guard_.shield};
+  guard.chains = {guard_.closed, guard_.gate, guard_.shield};
   // All of it dormant: base chains of an awake table would be hooked for as long as the kernel checks.
   change.place(guard, Activity::dormant, {});
   for (const Table& table : ruleset) change.place(table, Activity::dormant, {});
@@ -259,7 +259,7 @@ LoadResult Loader::prepare_large(const Ruleset& ruleset, const std::function<boo
     if (!goes_in_pieces(table)) continue;
     bool needed = true;
     const LoadResult begun = step([&](Change& change) -> Composed {
-      if (!change.state().guard) return Next::guard_first;
+      if (!change.state().closed()) return Next::guard_first;
       needed = table.kind == TableKind::filter || !is_installed(change.state(), table);
       if (!needed) return Next::commit;
       const auto carried = carried_counters(change.state(), table);
@@ -307,7 +307,7 @@ LoadResult Loader::stand_by(const Ruleset& ruleset, const std::function<bool()>&
     if (auto ours = refuse_foreign(ruleset, change.state()); !ours) return std::unexpected(ours.error());
     // On its own: the policy of the guard drops everything until its rules are committed, which must not take
     // as long as the load of all tables.
-    if (!change.state().guard) return Next::guard_first;
+    if (!change.state().closed()) return Next::guard_first;
     for (const std::string& name : leftovers(ruleset, change.state())) change.remove(name);
     for (const Table& table : ruleset) {
       if (table.kind != TableKind::filter && is_installed(change.state(), table)) continue;
@@ -337,7 +337,7 @@ LoadResult Loader::activate(const Ruleset& ruleset, bool shield) {
         if (change.state().find(table.name)->dormant) change.toggle(table.name, Activity::awake);
         continue;
       }
-      if (!change.state().guard) return Next::guard_first;
+      if (!change.state().closed()) return Next::guard_first;
       if (const auto placed = place(change, table, Activity::awake); !placed)
         return std::unexpected(placed.error());
     }

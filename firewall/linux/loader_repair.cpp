@@ -112,7 +112,7 @@ LoadResult Loader::make_sound(const Ruleset& ruleset, Stance stance,
   const bool missing = std::ranges::any_of(ruleset, is_missing);
   const bool guard_changed = doubts_.contains(guard_.table.name);
   // The guard on its own and first: nothing is forwarded from here on until the rules are there.
-  if (standby ? guard_changed || !installed->guard : missing) {
+  if (standby ? guard_changed || !installed->closed() : missing) {
     if (const LoadResult closed = close(); !closed) return closed;
   }
   if (missing && standby) return stand_by(ruleset, interrupted);

@@ -12,7 +12,7 @@ namespace {
 
 std::string text_of(const Guard& guard) {
   Table table = guard.table;
-  table.chains = {guard.closed, guard.shield};
+  table.chains = {guard.closed, guard.gate, guard.shield};
   return to_nft(table);
 }
 
@@ -26,6 +26,11 @@ TEST_CASE("the guard of the reference pair drops what is for a virtual address o
         "\t\tip daddr { 192.168.0.100, 192.168.2.100 } drop\n"
         "\t\tfib daddr type unicast drop\n"
         "\t\taccept\n"
+        "\t}\n"
+        "\n"
+        "\tchain gate {\n"
+        "\t\ttype filter hook forward priority raw - 10; policy drop;\n"
+        "\t\tdrop\n"
         "\t}\n"
         "\n"
         "\tchain shield {\n"

@@ -102,7 +102,7 @@ TEST_CASE("guard and shield are listed by nft as we list them") {
   Loader loader = *Loader::open(guard);
   REQUIRE(loader.close());
   Table expected = guard.table;
-  expected.chains = {guard.closed};
+  expected.chains = {guard.closed, guard.gate};
   CHECK(test::nft_list_ruleset() == to_nft(expected));
   const Ruleset ruleset = build_ruleset(test::reference_config(), {.flowtables = false});
   REQUIRE(loader.activate(ruleset, true));
