@@ -171,6 +171,8 @@ void ReplicationThread::carry_out(sync::Output& output) {
           apply(what.operations);
         } else if constexpr (std::is_same_v<What, sync::CommitFinished>) {
           tables_.commit(monotonic_now(), what);
+        } else if constexpr (std::is_same_v<What, sync::PeerSpoke> || std::is_same_v<What, sync::Drained>) {
+          return;  // nobody asked
         } else {
           if constexpr (std::is_same_v<What, sync::PeerChanged>) {
             peers_[what.index]->on_changed(what.peer);

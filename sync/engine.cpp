@@ -85,6 +85,9 @@ void Engine::on_frame(Instant now, std::size_t from, ByteSpan bytes) {
              fmt::format("{} speaks no version of the replication protocol that we do", peer.name), &peer);
       break;
   }
+  const PeerState& said = peer.session.peer();
+  if (received.stated && (said.group.role == GroupRole::primary || said != peer.reported))
+    outputs_.emplace_back(PeerSpoke{.index = from, .peer = said, .heard = now});
   if (!received.new_session) return;
   peer.drop_carried();
   peer.source.on_new_session(now);
@@ -225,6 +228,7 @@ void Engine::become_replica(Instant now) {
   if (role_ == Role::replica && !replica_.sealed()) return;
   role_ = Role::replica;
   commit_.reset();
+  drain_.reset();
   settler_.stop();
   injector_.clear();
   cancel_dumps();
@@ -265,6 +269,16 @@ void Engine::set_group_state(Instant now, const GroupState& group) {
   group_ = group;
 }
 
+void Engine::set_group_message(Instant now, std::size_t peer, const std::optional<GroupMessage>& message) {
+  now_ = now;
+  peers_[peer]->message = message;
+}
+
+void Engine::drain(Instant now, std::size_t peer, std::uint64_t plan) {
+  now_ = now;
+  drain_ = Drain{.plan = plan, .peer = peer, .mark = now};
+}
+
 void Engine::on_timer(Instant now) {
   now_ = now;
 }
@@ -297,8 +311,10 @@ std::vector<Output> Engine::take_outputs() {
                           .hears_source = source().has_value(),
                           .group = group_,
                           .table = role_ == Role::source ? TableState{} : replica_.table_state(now_)};
+  const Duration beat =
+      group_.role == GroupRole::primary ? std::min(settings_.primary_beat, kStateInterval) : kStateInterval;
   for (const auto& peer : peers_) {
-    peer->session.set_state(state);
+    peer->session.set_state(state, peer->message, beat);
     peer->session.run(now_);
     send_frames(*peer);
     for (ByteVector& bytes : std::exchange(peer->session.outgoing(), {}))
@@ -454,7 +470,20 @@ void Engine::report() {
     reported_in_sync_ = sync.in_sync;
     outputs_.emplace_back(InSyncChanged{.in_sync = sync.in_sync, .reason = sync.reason});
   }
+  report_drained();
   report_counters();
+}
+
+// What is being repaired has no age; whoever is in sync misses nothing of it that matters.
+void Engine::report_drained() {
+  if (!drain_ || role_ != Role::source) return;
+  const Peer& peer = *peers_[drain_->peer];
+  const PeerState& state = peer.session.peer();
+  if (!state.alive || !state.in_sync) return;
+  const FrameLoad lag = lag_of(peer);
+  if (lag.entries != 0 && (!lag.oldest || *lag.oldest <= drain_->mark)) return;
+  outputs_.emplace_back(Drained{drain_->plan});
+  drain_.reset();
 }
 
 void Engine::report_two_sources(Peer& peer) {
@@ -543,6 +572,7 @@ Progress Engine::progress() const {
     const FrameLoad lag = role_ == Role::source ? lag_of(*peer) : FrameLoad();
     progress.compare_bytes += peer->source.compare_bytes();
     progress.peers.push_back({.peer = peer->session.peer(),
+                              .uptime = std::chrono::seconds(peer->session.peer_uptime_s()),
                               .unacknowledged_frames = peer->session.unacknowledged(),
                               .pending_events = peer->source.pending_events(),
                               .pending_full_send = peer->source.pending_full_send(),

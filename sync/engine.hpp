@@ -28,6 +28,7 @@ namespace ftfw::sync {
 // How far the conversation with one peer is; for status.
 struct PeerProgress {
   PeerState peer;
+  Duration uptime{};  // of its process
   std::size_t unacknowledged_frames = 0;
   std::size_t pending_events = 0;               // source: not sent yet
   std::size_t pending_full_send = 0;            // source: dumped and not sent yet
@@ -92,7 +93,13 @@ class Engine {
   void become_replica(Instant now);
   // Takeover: finish what was received; nothing more of the old source is accepted until become_replica.
   void commit(Instant now, std::uint64_t plan);
+  // Ours: said at once, and again every 100 ms, as primary every Settings::primary_beat.
   void set_group_state(Instant now, const GroupState& group);
+  // Beside it, to that peer, until it is replaced or taken back.
+  void set_group_message(Instant now, std::size_t peer, const std::optional<GroupMessage>& message);
+  // As source: Drained once that peer, in sync, has acknowledged everything that was reported until now. A
+  // newer drain or a change of role replaces one that was not answered yet.
+  void drain(Instant now, std::size_t peer, std::uint64_t plan);
 
   void on_timer(Instant now);
   std::optional<Instant> next_deadline() const;
@@ -116,6 +123,11 @@ class Engine {
     std::uint64_t plan = 0;
     bool complete = false;
   };
+  struct Drain {
+    std::uint64_t plan = 0;
+    std::size_t peer = 0;
+    Instant mark;
+  };
 
   void follow_source();
   std::optional<std::size_t> newest_source(bool living) const;
@@ -129,6 +141,7 @@ class Engine {
   void send_frames(Peer& peer);
   std::optional<wire::Message> next_message(Peer& peer);
   void report();
+  void report_drained();
   void report_two_sources(Peer& peer);
   void report_counters();
   Replica::InSync in_sync() const;
@@ -157,6 +170,7 @@ class Engine {
   std::vector<std::optional<Dump>> dumps_;  // by reader
   std::uint64_t next_dump_ = 1;
   std::optional<Commit> commit_;
+  std::optional<Drain> drain_;
   std::vector<Output> outputs_;
   bool in_sync_when_heard_ = false;  // replica: at the last moment it knew of all, since it became one
   bool reported_in_sync_ = false;

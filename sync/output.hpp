@@ -44,6 +44,13 @@ struct PeerChanged {
   std::size_t index = 0;
   PeerState peer;
 };
+// A peer that is primary has said so again, or anything of what it says has changed (before PeerChanged):
+// for those who believe it only while it is fresh.
+struct PeerSpoke {
+  std::size_t index = 0;
+  PeerState peer;
+  Instant heard;
+};
 struct InSyncChanged {
   bool in_sync = false;
   std::string reason;
@@ -53,6 +60,10 @@ struct InSyncChanged {
 struct CommitFinished {
   std::uint64_t plan = 0;
   bool complete = false;
+};
+// Answer to Engine::drain.
+struct Drained {
+  std::uint64_t plan = 0;
 };
 enum class NoticeKind : std::uint8_t {
   malformed_frame,
@@ -70,6 +81,7 @@ struct Notice {
   std::string text;
 };
 
-using Output = std::variant<SendFrame, StartDump, Apply, PeerChanged, InSyncChanged, CommitFinished, Notice>;
+using Output = std::variant<SendFrame, StartDump, Apply, PeerChanged, PeerSpoke, InSyncChanged,
+                            CommitFinished, Drained, Notice>;
 
 }  // namespace ftfw::sync

@@ -41,6 +41,7 @@ struct Peer {
   ByteVector carried;  // a message that did not fit into the last frame
   FrameLoad carried_load;
   PeerState reported;
+  std::optional<GroupMessage> message;  // to it, while it stands
   std::uint64_t reported_overflows = 0;
   std::optional<Instant> two_sources_since;
   std::array<std::optional<Instant>, kNoticeKinds> last_notice{};

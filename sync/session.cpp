@@ -1,6 +1,7 @@
 #include "sync/session.hpp"
 
 #include <algorithm>
+#include <chrono>
 #include <utility>
 
 namespace ftfw::sync {
@@ -40,11 +41,9 @@ Session::Received Session::on_frame(Instant now, ByteSpan bytes) {
   }
   last_heard_ = now;
   send_.acknowledge(now, header.acknowledged, header.selective);
-  for (const wire::Message& message : frame->messages) {
-    if (const auto* state = std::get_if<wire::State>(&message)) {
-      received.state_changed |= on_state(*state);
-      set_alive(now, true);
-    }
+  if (on_state(*frame)) {
+    received.stated = true;
+    set_alive(now, true);
   }
   if (header.sequence != 0) on_sequenced(now, std::move(*frame));
   return received;
@@ -73,17 +72,25 @@ void Session::on_hello(const wire::Header& header, const wire::Hello& hello, Rec
   received.new_session = true;
 }
 
-bool Session::on_state(const wire::State& state) {
-  if (state.number <= peer_state_number_) return false;
-  peer_state_number_ = state.number;
-  const PeerState before = peer_;
-  peer_.role = state.role;
-  peer_.in_sync = state.in_sync;
-  peer_.source_epoch = state.source_epoch;
-  peer_.hears_source = state.hears_source;
-  peer_.group = state.group;
-  peer_table_ = state.table;
-  return !(before == peer_);
+// A group message belongs to the state of its frame, and is as old as that.
+bool Session::on_state(const wire::Frame& frame) {
+  const wire::State* state = nullptr;
+  const GroupMessage* word = nullptr;
+  for (const wire::Message& message : frame.messages) {
+    if (const auto* found = std::get_if<wire::State>(&message)) state = found;
+    if (const auto* found = std::get_if<GroupMessage>(&message)) word = found;
+  }
+  if (state == nullptr || state->number <= peer_state_number_) return false;
+  peer_state_number_ = state->number;
+  peer_.role = state->role;
+  peer_.in_sync = state->in_sync;
+  peer_.source_epoch = state->source_epoch;
+  peer_.hears_source = state->hears_source;
+  peer_.group = state->group;
+  peer_.message = word == nullptr ? std::nullopt : std::optional(*word);
+  peer_table_ = state->table;
+  peer_uptime_s_ = state->uptime_s;
+  return true;
 }
 
 void Session::set_alive(Instant now, bool alive) {
@@ -118,11 +125,14 @@ std::optional<wire::Frame> Session::take() {
   return frame;
 }
 
-void Session::set_state(const wire::State& state) {
+void Session::set_state(const wire::State& state, const std::optional<GroupMessage>& message, Duration beat) {
+  beat_ = beat;
   wire::State next = state;
   next.number = state_.number;
-  if (next == state_) return;
-  state_ = next;
+  next.uptime_s = state_.uptime_s;
+  if (next == state_ && message == message_) return;
+  state_ = std::move(next);
+  message_ = message;
   state_due_ = true;
 }
 
@@ -160,25 +170,32 @@ void Session::transmit_hello() {
   transmit(header, body);
 }
 
-void Session::transmit_state() {
+void Session::transmit_state(Instant now) {
   state_due_ = false;
+  next_beat_ = now + beat();
   ++state_.number;
+  state_.uptime_s =
+      static_cast<std::uint32_t>(std::chrono::duration_cast<std::chrono::seconds>(now - *started_).count());
   ByteVector body;
   wire::encode(state_, body);
+  if (message_) wire::encode(*message_, body);
   transmit(header_to_peer(), body);
 }
 
 bool Session::run(Instant now) {
+  if (!started_) started_ = now;
   const bool died = alive_ && now - last_heard_ >= kPeerDeadAfter;
   if (died) set_alive(now, false);
   if (!channel_up_) return died;
+  // A beat that has become shorter counts from now on.
+  next_beat_ = std::min(next_beat_, now + beat());
   if (now >= next_beat_) {
     hello_due_ |= !alive_;
     state_due_ = true;
-    next_beat_ = now + kStateInterval;
+    next_beat_ = now + beat();
   }
   if (hello_due_) transmit_hello();
-  if (state_due_ && agreed()) transmit_state();
+  if (state_due_ && agreed()) transmit_state(now);
   if (alive_) {
     while (const SendWindow::InFlight* frame = send_.take_due(now)) {
       wire::Header header = header_to_peer();

@@ -1,5 +1,5 @@
-// The conversation with the peer: handshake, reliable frames both ways, acknowledgements, the state every 100
-// ms, and whether the peer lives. It outlives cuts of the channel: as long as neither process restarted, a
+// The conversation with the peer: handshake, reliable frames both ways, acknowledgements, the state at its
+// beat, and whether the peer lives. It outlives cuts of the channel: as long as neither process restarted, a
 // cut of hours costs nothing but the frames that could not be sent. Which messages mean what is the engine's
 // business.
 #pragma once
@@ -30,14 +30,15 @@ class Session {
   void set_channel(Instant now, bool up);
   struct Received {
     bool new_session = false;
-    bool state_changed = false;
+    bool stated = false;  // a state that is newer than all before
     Handshake::Refusal refusal = Handshake::Refusal::none;
     std::string error;  // malformed: why
   };
   Received on_frame(Instant now, ByteSpan bytes);
 
-  // Ours, sent every 100 ms and at once when it changes.
-  void set_state(const wire::State& state);
+  // Ours, sent at every beat and at once when it or the message that goes with it changes.
+  void set_state(const wire::State& state, const std::optional<GroupMessage>& message = std::nullopt,
+                 Duration beat = kStateInterval);
 
   // Sequenced frames. can_send: a living peer, and the window is open.
   bool can_send() const { return channel_up_ && alive_ && send_.open(); }
@@ -54,6 +55,7 @@ class Session {
 
   const PeerState& peer() const { return peer_; }
   const TableState& peer_table() const { return peer_table_; }
+  std::uint32_t peer_uptime_s() const { return peer_uptime_s_; }
   std::uint32_t peer_features() const { return handshake_.peer_features(); }
   bool agreed() const { return handshake_.agreed(); }
   std::uint64_t number() const { return number_; }  // grows with every new session
@@ -64,13 +66,15 @@ class Session {
 
  private:
   void on_hello(const wire::Header& header, const wire::Hello& hello, Received& received);
-  bool on_state(const wire::State& state);
+  bool on_state(const wire::Frame& frame);
   void on_sequenced(Instant now, wire::Frame frame);
   wire::Header header_to_peer() const;
   void transmit(const wire::Header& header, ByteSpan body);
   void transmit_hello();
-  void transmit_state();
+  void transmit_state(Instant now);
   void set_alive(Instant now, bool alive);
+  // Nobody waits for the word of a node that speaks to nobody.
+  Duration beat() const { return alive_ ? beat_ : kStateInterval; }
 
   Counters& counters_;
   Handshake handshake_;
@@ -78,7 +82,11 @@ class Session {
   ReceiveWindow receive_;
   PeerState peer_;
   TableState peer_table_;
+  std::uint32_t peer_uptime_s_ = 0;
   wire::State state_;
+  std::optional<GroupMessage> message_;  // goes with every state
+  Duration beat_ = kStateInterval;
+  std::optional<Instant> started_;
   std::deque<ByteVector> outgoing_;
   bool channel_up_ = false;
   bool alive_ = false;  // heard within kPeerDeadAfter, and it speaks to this process

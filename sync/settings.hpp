@@ -35,6 +35,9 @@ struct Settings {
   std::uint32_t compare_entries_per_second = 100'000;
   std::uint32_t repair_entries_per_second = 20'000;
   NormalTimeouts normal_timeouts;
+  // How often a primary says that it is one, while nothing changes: its peers believe it for one
+  // advertisement interval.
+  Duration primary_beat = 100ms;
   // As replica the flows stand in a FlowCache of at most so many entries, and not in the kernel.
   bool cache = false;
   std::size_t cache_entries = std::size_t{1} << 24;

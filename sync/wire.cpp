@@ -9,7 +9,10 @@
 // Message: | type(8) | flags(8) | length of what follows(16) | ...
 //   1 hello: challenge(64) echo(64) lowest version(8) highest version(8) features(32) name length(8) name
 //   2 state: number(64) role(8) in sync(8) source epoch(64) group role(8) priority(8) legs up(8) primary
-//   epoch(64) 3 entry (flag 0x01: only if absent)   4 destroyed: tuple, zone(16) 5 expectation
+//   epoch(64), then what may be absent: table(8: bit 0 empty; bit 1 labels, bit 2 helpers are refused; bit 3:
+//   it hears the source that it obeys) standing(8: bit 0 ready, bit 1 maintenance) configuration hash(64)
+//   ruleset hash(64) uptime in seconds(32) version length(8) version
+//   3 entry (flag 0x01: only if absent)   4 destroyed: tuple, zone(16)   5 expectation
 //   6 expectation destroyed: tuple, zone(16)
 //   7 begin: send(64), flag 0x01: and the number of the compare(64)   8 end: send(64)
 //   9 full send request (flag 0x01: restart)
@@ -17,8 +20,8 @@
 //   11 compare ready: number(64)
 //   12 digests: number(64) bits(8) first range(32) count(16) values(count x 32)
 //   13 ranges wanted: number(64) count(16) ranges(count x 32), flag 0x01: the last piece, 0x02: all
-// A state ends with a replica's: empty(8: bit 0; bit 1 labels, bit 2 helpers are refused; bit 3: it hears
-// the source that it obeys), which may be absent.
+//   14 group message, behind the state of its frame: kind(8: 1 release, 2 request, 3 ready, 4 go, 5 abort)
+//   epoch(64) attempt(64). One of another kind is skipped.
 #include "sync/wire.hpp"
 
 #include "sync/range_set.hpp"
@@ -40,13 +43,16 @@ enum class Type : std::uint8_t {
   compare_ready = 11,
   digests = 12,
   ranges_wanted = 13,
+  group_message = 14,
 };
-constexpr std::uint8_t kLastType = 13;
+constexpr std::uint8_t kLastType = 14;
 constexpr std::uint8_t kFlagSet = 0x01;
 constexpr std::uint8_t kFlagAll = 0x02;
 constexpr std::uint8_t kEmpty = 0x01;
 constexpr unsigned kRefusedShift = 1;  // of the bits below, in a state
 constexpr std::uint8_t kHearsSource = 0x08;
+constexpr std::uint8_t kReady = 0x01;
+constexpr std::uint8_t kMaintenance = 0x02;
 constexpr std::uint8_t kLabels = 0x01;
 constexpr std::uint8_t kHelpers = 0x02;
 constexpr std::size_t kMessageHeaderBytes = 4;
@@ -97,6 +103,14 @@ struct Encoder {
     writer.u8(static_cast<std::uint8_t>(
         (state.table.empty ? kEmpty : 0U) | (state.hears_source ? kHearsSource : 0U) |
         static_cast<unsigned>(byte_of(state.table.refused)) << kRefusedShift));
+    writer.u8(static_cast<std::uint8_t>((state.group.ready ? kReady : 0U) |
+                                        (state.group.maintenance ? kMaintenance : 0U)));
+    writer.u64(state.group.configuration_hash);
+    writer.u64(state.group.ruleset_hash);
+    writer.u32(state.uptime_s);
+    const std::string_view version = std::string_view(state.group.version).substr(0, kMaxVersion);
+    writer.u8(static_cast<std::uint8_t>(version.size()));
+    writer.text(version);
   }
   void operator()(const Entry& message) const { encode_entry(message.entry, writer); }
   void operator()(const Destroyed& message) const {
@@ -130,6 +144,11 @@ struct Encoder {
     writer.u64(message.compare);
     encode_values(message.ranges, writer);
   }
+  void operator()(const GroupMessage& message) const {
+    writer.u8(static_cast<std::uint8_t>(message.kind));
+    writer.u64(message.epoch);
+    writer.u64(message.attempt);
+  }
 };
 
 std::uint8_t flags_of(const Message& message) {
@@ -155,6 +174,20 @@ bool decode_hello(ByteReader& reader, Hello& hello) {
   return reader.ok() && length <= kMaxNodeName && hello.version_min <= hello.version_max;
 }
 
+// Absent in the states of older programs.
+void decode_standing(ByteReader& reader, State& state) {
+  const unsigned standing = reader.u8();
+  state.group.ready = (standing & kReady) != 0;
+  state.group.maintenance = (standing & kMaintenance) != 0;
+  state.group.configuration_hash = reader.u64();
+  state.group.ruleset_hash = reader.u64();
+  state.uptime_s = reader.u32();
+  const std::size_t length = reader.u8();
+  const ByteSpan version = reader.take(length);
+  state.group.version.assign(version.begin(), version.end());
+  if (length > kMaxVersion) state.group.version.resize(kMaxVersion);
+}
+
 bool decode_state(ByteReader& reader, State& state) {
   state.number = reader.u64();
   const std::uint8_t role = reader.u8();
@@ -168,6 +201,7 @@ bool decode_state(ByteReader& reader, State& state) {
   state.table.empty = (table & kEmpty) != 0;
   state.hears_source = (table & kHearsSource) != 0;
   state.table.refused = left_out_of(table >> kRefusedShift);
+  if (reader.remaining() > 0) decode_standing(reader, state);
   if (!reader.ok() || role > 1 || group_role > 3) return false;
   state.role = static_cast<Role>(role);
   state.group.role = static_cast<GroupRole>(group_role);
@@ -187,6 +221,21 @@ bool decode_digests(ByteReader& reader, Digests& digests) {
   if (!decode_values(reader, digests.values) || digests.bits > kMaxRangeBits) return false;
   return !digests.values.empty() &&
          std::uint64_t{digests.first} + digests.values.size() <= std::uint64_t{1} << digests.bits;
+}
+
+// True as well for a kind that is not known: it is not appended.
+bool decode_group_message(ByteReader& reader, std::vector<Message>& out) {
+  const std::uint8_t kind = reader.u8();
+  GroupMessage message{.epoch = reader.u64()};
+  message.attempt = reader.u64();
+  if (!reader.ok()) return false;
+  if (kind < static_cast<std::uint8_t>(GroupMessage::Kind::release) ||
+      kind > static_cast<std::uint8_t>(GroupMessage::Kind::abort)) {
+    return true;
+  }
+  message.kind = static_cast<GroupMessage::Kind>(kind);
+  out.emplace_back(message);
+  return true;
 }
 
 // Appends the message; what follows its known fields is skipped. False: malformed.
@@ -245,6 +294,8 @@ bool decode_message(Type type, std::uint8_t flags, ByteSpan bytes, std::vector<M
       message.all = (flags & kFlagAll) != 0;
       return decode_values(reader, message.ranges);
     }
+    case Type::group_message:
+      return decode_group_message(reader, out);
   }
   return false;
 }

@@ -58,6 +58,7 @@ struct State {
   bool hears_source = false;
   GroupState group;
   TableState table;
+  std::uint32_t uptime_s = 0;  // of the process
   bool operator==(const State&) const = default;
 };
 
@@ -126,8 +127,9 @@ struct RangesWanted {
   bool operator==(const RangesWanted&) const = default;
 };
 
-using Message = std::variant<Hello, State, Entry, Destroyed, Expected, ExpectedDestroyed, Begin, End,
-                             FullSendRequest, CompareBegin, CompareReady, Digests, RangesWanted>;
+using Message =
+    std::variant<Hello, State, Entry, Destroyed, Expected, ExpectedDestroyed, Begin, End, FullSendRequest,
+                 CompareBegin, CompareReady, Digests, RangesWanted, GroupMessage>;
 
 inline constexpr std::size_t kValuesInMessage = 120;  // digests, ranges
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <set>
 
+#include "sync/session.hpp"
 #include "vrrp/announcement.hpp"
 #include "vrrp/intervals.hpp"
 
@@ -93,6 +94,8 @@ sync::Settings replication_settings(const config::Config& config, std::size_t no
   settings.expectations = config.replication.expectations;
   settings.parked_timeout = config.replication.parked_timeout;
   settings.compare_interval = config.replication.compare_interval;
+  settings.primary_beat = std::clamp(config.vrrp.advertisement_interval / kStatesInAnInterval, kShortestBeat,
+                                     sync::kStateInterval);
   settings.cache = config.replication.standby == config::StandbyMode::cache;
   return settings;
 }

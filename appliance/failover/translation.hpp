@@ -28,6 +28,10 @@ PeerView peer_view_of(const sync::PeerState& peer);
 inline constexpr std::chrono::seconds kCacheCommit{5};
 inline constexpr std::chrono::seconds kCacheShield{30};
 
+// A primary's word is believed for one advertisement interval: two of its states may be lost in it.
+inline constexpr int kStatesInAnInterval = 3;
+inline constexpr Duration kShortestBeat = std::chrono::milliseconds(5);
+
 // Waiting for the peer is bounded by one down interval; the announcement rounds are those of
 // vrrp/announcement.hpp.
 Coordinator::Settings coordinator_settings(const vrrp::Settings& election, const config::Config& config);

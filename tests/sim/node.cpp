@@ -267,6 +267,8 @@ void Node::carry_out(const sync::Output& output) {
           });
         } else if constexpr (std::is_same_v<What, sync::CommitFinished>) {
           process_->tables.commit(queue_.now(), what);
+        } else if constexpr (std::is_same_v<What, sync::PeerSpoke> || std::is_same_v<What, sync::Drained>) {
+          return;
         } else {
           static_assert(std::is_same_v<What, sync::Notice>);
           on_change(what.text);

@@ -163,6 +163,39 @@ TEST_CASE("group states travel and are reported once they change") {
   CHECK(pair.nodes[1].peers[0].group.priority == 100);
 }
 
+TEST_CASE("the word of a primary is reported each time it is heard, that of a backup when it changes") {
+  RunningPair pair;
+  pair.nodes[0].engine->set_group_state(pair.now, {.role = GroupRole::primary, .primary_epoch = 1});
+  pair.run(100ms);
+  const std::size_t of_primary = pair.nodes[1].words;
+  const std::size_t of_backup = pair.nodes[0].words;
+  pair.run(1s);
+  CHECK(pair.nodes[1].words - of_primary >= 9);
+  CHECK(pair.nodes[0].words == of_backup);
+}
+
+TEST_CASE("drained: all that was reported before is acknowledged, whatever is reported meanwhile") {
+  RunningPair pair;
+  pair.run(500ms);
+  pair.network.cut = true;
+  pair.nodes[0].kernel.traffic_creates(udp_flow());
+  pair.run(20ms);
+  pair.nodes[0].engine->drain(pair.now, 0, 7);
+  pair.run(200ms);
+  CHECK_FALSE(pair.nodes[0].drained);
+  pair.network.cut = false;
+  for (std::uint16_t i = 0; i < 600 && !pair.nodes[0].drained; ++i) {
+    ConntrackEntry flow = udp_flow();
+    flow.key.original.source_port = static_cast<std::uint16_t>(20'000 + i);
+    flow.reply = flow.key.original.inverse();
+    pair.nodes[0].kernel.traffic_creates(flow);
+    pair.run(1ms);
+  }
+  REQUIRE(pair.nodes[0].drained);
+  CHECK(pair.nodes[0].drained->plan == 7);
+  CHECK(pair.nodes[1].kernel.find(udp_flow().key) != nullptr);
+}
+
 TEST_CASE("more events than the outbox holds end in a full send, not in growth") {
   RunningPair pair;
   pair.network.cut = true;

@@ -244,6 +244,10 @@ void Pair::obey(std::size_t i, Output output) {
     node.peers[changed->index] = changed->peer;
   } else if (const auto* sync = std::get_if<InSyncChanged>(&output)) {
     node.in_sync = sync->in_sync;
+  } else if (const auto* drained = std::get_if<Drained>(&output)) {
+    node.drained = *drained;
+  } else if (std::holds_alternative<PeerSpoke>(output)) {
+    ++node.words;
   } else if (const auto* finished = std::get_if<CommitFinished>(&output)) {
     node.tables->commit(now, *finished);
   } else {

@@ -47,6 +47,8 @@ class Pair {
     bool channel_up = false;
     std::vector<std::string> complaints;  // contract broken by the engine
     std::optional<CommitFinished> committed;
+    std::optional<Drained> drained;
+    std::size_t words = 0;  // PeerSpoke
     bool in_sync = false;
     std::vector<PeerState> peers;
     std::size_t notices = 0;

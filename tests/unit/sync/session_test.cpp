@@ -197,3 +197,49 @@ TEST_CASE("a received frame beyond the window is refused") {
   CHECK(window.has_gap());
   CHECK(window.take_across_gaps().has_value());
 }
+
+TEST_CASE("a group message goes with every state while it stands, and a state without one takes it back") {
+  Side a("fw-1", "fw-2", 11);
+  Side b("fw-2", "fw-1", 22);
+  exchange(a, b, kStart);
+  const GroupMessage request{.kind = GroupMessage::Kind::request, .epoch = 3, .attempt = 1};
+  const wire::State state{.group = {.role = GroupRole::primary, .primary_epoch = 3}};
+  a.session.set_state(state, request);
+  a.session.run(kStart);
+  a.session.outgoing().clear();  // lost
+  exchange(a, b, kStart + kStateInterval);
+  CHECK((b.session.peer().message == request));
+  a.session.set_state(state);
+  exchange(a, b, kStart + kStateInterval);
+  CHECK_FALSE(b.session.peer().message);
+}
+
+TEST_CASE("a late state changes nothing, nor does the group message in it") {
+  Side a("fw-1", "fw-2", 11);
+  Side b("fw-2", "fw-1", 22);
+  exchange(a, b, kStart);
+  a.session.set_state({}, GroupMessage{.kind = GroupMessage::Kind::go, .epoch = 3, .attempt = 1});
+  a.session.run(kStart);
+  const auto late = std::exchange(a.session.outgoing(), {});
+  a.session.set_state({.group = {.priority = 7}});
+  exchange(a, b, kStart);
+  for (const ByteVector& bytes : late) CHECK_FALSE(b.session.on_frame(kStart, bytes).stated);
+  CHECK(b.session.peer().group.priority == 7);
+  CHECK_FALSE(b.session.peer().message);
+}
+
+TEST_CASE("a shorter beat counts at once, and only towards a peer that lives") {
+  Side a("fw-1", "fw-2", 11);
+  Side b("fw-2", "fw-1", 22);
+  exchange(a, b, kStart);
+  a.session.set_state({}, std::nullopt, 10ms);
+  a.session.run(kStart + 1ms);
+  CHECK(*a.session.next_deadline() <= kStart + 11ms);
+  a.session.run(kStart + kPeerDeadAfter);
+  a.session.outgoing().clear();
+  CHECK_FALSE(a.session.peer().alive);
+  a.session.run(kStart + kPeerDeadAfter + 1ms);
+  a.session.outgoing().clear();
+  a.session.run(kStart + kPeerDeadAfter + 20ms);
+  CHECK(a.session.outgoing().empty());
+}

@@ -70,6 +70,42 @@ TEST_CASE("every message comes back as it was") {
   check_round_trip(wire::Digests{.compare = 1, .bits = 20, .first = 5, .values = values});
   check_round_trip(wire::RangesWanted{.compare = 1, .ranges = values});
   check_round_trip(wire::RangesWanted{.compare = 1, .last = true, .all = true});
+  check_round_trip(wire::State{.number = 3,
+                               .group = {.ready = true,
+                                         .maintenance = true,
+                                         .configuration_hash = 0x0123456789abcdef,
+                                         .ruleset_hash = 0xfedcba9876543210,
+                                         .version = std::string(kMaxVersion, 'v')},
+                               .uptime_s = 77});
+  for (const auto kind : {GroupMessage::Kind::release, GroupMessage::Kind::request, GroupMessage::Kind::ready,
+                          GroupMessage::Kind::go, GroupMessage::Kind::abort}) {
+    check_round_trip(GroupMessage{.kind = kind, .epoch = 5, .attempt = 6});
+  }
+}
+
+TEST_CASE("a state as older programs send it is a state of a node that is not ready") {
+  ByteVector body;
+  wire::encode(wire::State{.number = 1, .group = {.priority = 9, .ready = true, .version = "1"}}, body);
+  constexpr std::size_t kTail = 1 + 8 + 8 + 4 + 1 + 1;
+  body.resize(body.size() - kTail);
+  body[3] = static_cast<std::uint8_t>(body.size() - 4);
+  const auto frame = wire::decode_frame(wire::encode_frame(header(), body));
+  REQUIRE(frame.has_value());
+  CHECK((frame->messages.at(0) == wire::Message{wire::State{.number = 1, .group = {.priority = 9}}}));
+}
+
+TEST_CASE("a group message of an unknown kind is skipped, one that is cut refuses its frame") {
+  ByteVector body;
+  wire::encode(GroupMessage{.kind = GroupMessage::Kind::go, .epoch = 1, .attempt = 2}, body);
+  for (const std::uint8_t kind : {std::uint8_t{0}, std::uint8_t{6}, std::uint8_t{255}}) {
+    body[4] = kind;
+    const auto frame = wire::decode_frame(wire::encode_frame(header(), body));
+    REQUIRE(frame.has_value());
+    CHECK(frame->messages.empty());
+  }
+  body.pop_back();
+  body[3] = static_cast<std::uint8_t>(body.size() - 4);
+  CHECK_FALSE(wire::decode_frame(wire::encode_frame(header(), body)).has_value());
 }
 
 TEST_CASE("SCTP and DCCP states travel with their own protocol only") {
@@ -152,8 +188,9 @@ TEST_CASE(
     "a state without what older versions do not send is taken as that of a table with something in it") {
   ByteVector body;
   wire::encode(wire::State{.number = 1, .table = {.empty = true}}, body);
-  body.pop_back();
-  --body[3];
+  constexpr std::size_t kTail = 1 + 1 + 8 + 8 + 4 + 1;
+  body.resize(body.size() - kTail);
+  body[3] = static_cast<std::uint8_t>(body.size() - 4);
   const auto frame = wire::decode_frame(wire::encode_frame(header(), body));
   REQUIRE(frame.has_value());
   CHECK_FALSE(std::get<wire::State>(frame->messages.at(0)).table.empty);
